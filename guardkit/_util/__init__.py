@@ -1,0 +1,1 @@
+"""Helpers that know nothing about guardkit; import the sibling module you need."""

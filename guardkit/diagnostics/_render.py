@@ -1,0 +1,98 @@
+"""Diagnostics as text, in every format the command line offers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from ._diagnostic import Diagnostic
+from ._frame import frame
+from ._json import json_line, json_text
+from ._junit import junit_text
+from ._lines import concise, github
+from ._look import Look
+from ._sarif import sarif_text
+from ._values import mask_secrets
+
+Format = Literal["full", "concise", "json", "jsonl", "github", "sarif", "junit"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def render(
+    diagnostics: Sequence[Diagnostic],
+    format: Format,
+    *,
+    color: bool = False,
+    width: int = 80,
+    ascii: bool = False,
+    version: str = "",
+    show_values: bool = False,
+) -> str:
+    """All diagnostics as one text, sorted by file and place; it ends with one line break or is empty.
+
+    Args:
+        diagnostics: What was found, in any order.
+        format: `full` and `concise` are for people, the others for programs.
+        color: Whether `full` may use ANSI colours.
+        width: How many columns a `full` frame may use; fewer than 40 count as 40.
+        ascii: Whether `full` and `concise` must do with ASCII.
+        version: The guardkit version a `sarif` log names.
+        show_values: Whether secrets found in a policy are quoted as they stand.
+
+    Example:
+        >>> render([], "full")
+        'no findings\\n'
+    """
+    ordered = sorted(diagnostics, key=lambda d: d.order)
+    if not show_values:
+        ordered = mask_secrets(ordered)
+    match format:
+        case "full":
+            text = _full(ordered, Look(color, width, ascii))
+        case "concise":
+            text = "\n".join(concise(d, ascii=ascii) for d in ordered)
+        case "json":
+            text = json_text(ordered, _counts(ordered))
+        case "jsonl":
+            text = "\n".join(json_line(d) for d in ordered)
+        case "github":
+            text = "\n".join(github(d) for d in ordered)
+        case "sarif":
+            text = sarif_text(ordered, version=version)
+        case "junit":
+            text = junit_text(ordered)
+        case _:
+            raise ValueError(f"`{format}` is not a format; known are {', '.join(FORMATS)}")
+    return text + "\n" if text else ""
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many of each level in how many files: `2 errors, 1 warning in 1 file`."""
+    counts = _counts(diagnostics)
+    files = counts.pop("files")
+    parts = [_many(n, level.removesuffix("s")) for level, n in counts.items() if n]
+    return f"{', '.join(parts)} in {_many(files, 'file')}" if parts else "no findings"
+
+
+def _full(diagnostics: Sequence[Diagnostic], look: Look) -> str:
+    blocks = ["\n".join(frame(diagnostic, look)) for diagnostic in diagnostics]
+    worst = next(
+        (level for level in ("error", "warning") if any(d.level == level for d in diagnostics)), ""
+    )
+    return "\n\n".join([*blocks, look.paint(summary(diagnostics), worst or "strong")])
+
+
+def _counts(diagnostics: Sequence[Diagnostic]) -> dict[str, int]:
+    levels = Counter(d.level for d in diagnostics)
+    return {
+        "errors": levels["error"],
+        "warnings": levels["warning"],
+        "notes": levels["note"],
+        "files": len({d.place.source.path for d in diagnostics}),
+    }
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
