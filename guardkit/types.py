@@ -1,4 +1,4 @@
-"""Words everyone shares: actions, surfaces, severities, answers. Frozen values, no logic but their order."""
+"""Words everyone shares: actions, surfaces, severities, answers; no logic but their order."""
 
 from __future__ import annotations
 

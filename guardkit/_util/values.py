@@ -138,9 +138,10 @@ def _fold(text: str) -> str:
 
 
 def _is_word(label: str) -> bool:
-    """Only letters, marks, digits, hyphen and underscore; stable when folded again."""
+    """Letters, marks, digits, underscores and, inside, hyphens; no mark in front."""
     return (
-        unicodedata.category(label[0])[0] != "M"
+        "-" not in (label[0], label[-1])
+        and unicodedata.category(label[0])[0] != "M"
         and all(c in "-_" or unicodedata.category(c) in _WORD for c in label)
         and not _UNSEEN.search(label)
     )
@@ -156,13 +157,14 @@ def _a_label(label: str) -> str | None:
         if _READ_TWO_WAYS & set(unicodedata.normalize("NFKC", label)) or _UNSEEN.search(label):
             return None
         folded = _fold(label)
+        if unicodedata.normalize("NFC", "".join(map(_fold, label))) != folded:
+            # Folding before or after composing gives different names; so do programs.
+            return None
     if folded.isascii():
         if not _LABEL.fullmatch(folded):
             return None
         return _checked_a_label(folded) if folded.startswith("xn--") else folded
-    if folded.startswith(("xn--", "-")) or folded.endswith("-"):
-        return None
-    if not _is_word(folded) or _fold(folded) != folded:
+    if folded.startswith("xn--") or not _is_word(folded) or _fold(folded) != folded:
         return None
     ascii_form = "xn--" + folded.encode("punycode").decode("ascii")
     return ascii_form if len(ascii_form) <= 63 else None

@@ -1,4 +1,4 @@
-"""Sources, spans, diagnostics, the code table and the renderers: the one place that draws carets."""
+"""Sources, spans, diagnostics, codes and renderers: the one place that draws carets."""
 
 from ._codes import CODES, Code, Level, code_by_id
 from ._diagnostic import Diagnostic, Edit, Fix, Label, diagnose, did_you_mean, nearest

@@ -142,7 +142,6 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (276, "unknown-disguise", "error", "no disguise has this name"),
     (277, "retired-reference", "warning", "a retired rule is still counted, exempted or applied"),
     (278, "unknown-override", "error", "a value for a parameter the policy does not have"),
-    (279, "bad-module-data", "error", "a module that does not compile"),
     (280, "canary-without-context", "warning", "a canary check without a canary to look for"),
     # 3xx: the plan
     (301, "over-budget", "warning", "the worst case is over the declared budget"),
@@ -164,7 +163,7 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (409, "unused-parameter", "warning", "a parameter that nothing uses"),
     (410, "unused-module", "warning", "a module that nothing uses"),
     (411, "unused-declaration", "warning", "a declaration that nothing uses"),
-    (412, "untested-rule", "warning", "a rule that no test expects"),
+    (412, "untested-rule", "note", "a rule that no test expects"),
     (413, "trained-behaviour", "warning", "an instruction that trained models follow anyway"),
     (414, "unescaped-dot", "warning", "a dot in a host name that matches any character"),
     (415, "short-pattern", "warning", "a pattern that matches almost everywhere"),

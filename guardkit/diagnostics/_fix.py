@@ -9,8 +9,8 @@ from itertools import groupby
 from ._diagnostic import Edit
 from ._look import Look
 from ._shown import ShownLine, visible
-from ._snippet import View, numbered
-from ._source import Source
+from ._snippet import View, manageable
+from ._source import Source, Span
 
 _MOST_LINES = 6
 
@@ -29,14 +29,12 @@ def draw_edits(look: Look, edits: Sequence[Edit], source: Source, gutter: int) -
     """The changed lines, `-` before and `+` after; a file other than `source` is named."""
     rows: list[str] = []
     named = source
-    for hunk in _hunks(edits):
+    for hunk in _hunks(edits, source):
         if hunk.source != named:
             named = hunk.source
             path = visible(named.path, ascii=look.ascii)
             rows.append(look.row((" " * gutter + "::: ", "gutter"), (path, "")))
-        elif not rows:
-            rows.append(look.row(numbered(look, "", gutter)))
-        else:
+        elif rows:
             rows.append(look.row(("...", "gutter")))
         old_focus, new_focus = _difference(hunk)
         rows += _lines(look, "-", "remove", hunk.old, hunk.first, old_focus, gutter)
@@ -44,8 +42,12 @@ def draw_edits(look: Look, edits: Sequence[Edit], source: Source, gutter: int) -
     return rows
 
 
-def _hunks(edits: Iterable[Edit]) -> Iterator[_Hunk]:
-    ordered = sorted(edits, key=lambda e: (e.place.source.path, e.place.source.text, e.place.span))
+def _hunks(edits: Iterable[Edit], own: Source) -> Iterator[_Hunk]:
+    def order(edit: Edit) -> tuple[bool, str, str, Span]:
+        source = edit.place.source
+        return (source != own, source.path, source.text, edit.place.span)
+
+    ordered = sorted(edits, key=order)
     for source, group in groupby(ordered, key=lambda e: e.place.source):
         block: list[Edit] = []
         for edit in _apart(group):
@@ -107,8 +109,10 @@ def _lines(
     rows: list[str] = []
     for index, line in enumerate(lines[:_MOST_LINES]):
         number = f"{first + index:>{gutter}} "
-        shown = ShownLine(line, ascii=look.ascii)
-        columns = shown.columns(*focus) if index == 0 else (0, 0)
+        at = focus if index == 0 else (0, 0)
+        cut_from, piece = manageable(line, [at])
+        shown = ShownLine(piece, ascii=look.ascii)
+        columns = shown.columns(at[0] - cut_from, at[1] - cut_from)
         view = View(shown, columns, look.room - gutter - 3, look)
         segments = [(text, kind or style) for text, kind in view.segments]
         rows.append(look.row((number, "gutter"), (sign + " ", style), *segments))

@@ -21,24 +21,24 @@ def frame(diagnostic: Diagnostic, look: Look) -> list[str]:
     empty = look.row(numbered(look, "", gutter))
 
     rows = _headline(diagnostic, look)
-    rows.append(_where(look, "-->", source, snippets[0][1][0], gutter))
+    rows.append(_where(look, "-->", source, *diagnostic.place.start, gutter))
     if source.text:
         rows += [empty, *draw(look, source, snippets[0][1], gutter)]
     for other, marks in snippets[1:]:
-        rows.append(_where(look, ":::", other, marks[0], gutter))
+        first = marks[0].extent
+        rows += [empty] if source.text else []
+        rows.append(_where(look, ":::", other, first.first, first.start + 1, gutter))
         if other.text:
             rows += [empty, *draw(look, other, marks, gutter)]
 
-    advice = list(diagnostic.help)
+    remarks: list[str] = []
     if diagnostic.note and not source.text:
-        advice.insert(0, diagnostic.note)
-    if advice or diagnostic.fix:
-        rows.append(empty)
-    for text in advice:
-        rows += _remark(look, "help", text, gutter)
+        remarks += _remark(look, "note", diagnostic.note, gutter)
+    for text in diagnostic.help:
+        remarks += _remark(look, "help", text, gutter)
     if diagnostic.fix:
-        rows += _fix_rows(look, diagnostic.fix, source, gutter)
-    return rows
+        remarks += _fix_rows(look, diagnostic.fix, source, gutter)
+    return [*rows, empty, *remarks] if remarks else rows
 
 
 def _headline(diagnostic: Diagnostic, look: Look) -> list[str]:
@@ -50,13 +50,12 @@ def _headline(diagnostic: Diagnostic, look: Look) -> list[str]:
     return rows
 
 
-def _where(look: Look, arrow: str, source: Source, mark: Mark, gutter: int) -> str:
-    # The arrow names the real place; the extent may have moved back over a line break.
-    where = f"{source.path}:{mark.extent.first}:{mark.extent.start + 1}"
+def _where(look: Look, arrow: str, source: Source, line: int, column: int, gutter: int) -> str:
+    where = f"{source.path}:{line}:{column}"
     return look.row((" " * gutter + arrow + " ", "gutter"), (visible(where, ascii=look.ascii), ""))
 
 
-def _remark(look: Look, kind: str, text: str, gutter: int, *, style: str = "help") -> list[str]:
+def _remark(look: Look, kind: str, text: str, gutter: int) -> list[str]:
     """`= kind: text`, wrapped under its own beginning."""
     lead = " " * (gutter + 1) + "= "
     indent = len(lead) + len(kind) + 2
@@ -65,7 +64,7 @@ def _remark(look: Look, kind: str, text: str, gutter: int, *, style: str = "help
         for line in text.splitlines() or [""]
         for piece in wrap(visible(line, ascii=look.ascii), max(look.room - indent, 24))
     ]
-    rows = [look.row((lead, "gutter"), (kind + ":", style), (" " + pieces[0], ""))]
+    rows = [look.row((lead, "gutter"), (kind + ":", "help"), (" " + pieces[0], ""))]
     rows += [look.row((" " * indent, ""), (piece, "")) for piece in pieces[1:]]
     return rows
 

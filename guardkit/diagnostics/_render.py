@@ -12,8 +12,8 @@ from ._json import json_line, json_text
 from ._junit import junit_text
 from ._lines import concise, github
 from ._look import Look
+from ._mask_secrets import mask_secrets
 from ._sarif import sarif_text
-from ._values import mask_secrets
 
 Format = Literal["full", "concise", "json", "jsonl", "github", "sarif", "junit"]
 
@@ -30,7 +30,7 @@ def render(
     version: str = "",
     show_values: bool = False,
 ) -> str:
-    """All diagnostics as one text, sorted by file and place; it ends with one line break or is empty.
+    """All diagnostics as one text, sorted by place; it ends with one line break or is empty.
 
     Args:
         diagnostics: What was found, in any order.

@@ -58,7 +58,7 @@ def fingerprints(diagnostics: Iterable[Diagnostic]) -> list[str]:
 
 
 def relative_uri(path: str) -> str:
-    """A path as a URI reference with forward slashes, percent-encoded; an absolute one as `file:`."""
+    """A path as a percent-encoded URI with forward slashes; an absolute one begins with `file:`."""
     posix = path.replace("\\", "/")
     drive = len(posix) > 2 and posix[0].isalpha() and posix[1:3] == ":/"
     normal = posixpath.normpath(posix) if posix else ""

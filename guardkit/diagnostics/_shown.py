@@ -1,4 +1,4 @@
-"""Text as a terminal may safely show it: hostile characters spelled out, widths counted in columns."""
+"""Text as a terminal may safely show it: deceptive characters spelled out, widths known."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from ._look import Look, Segment
 from ._shown import ShownLine, text_width, wrap
 from ._source import Place, Source
 
-_LONGEST_LINE = 4_000
+_LONGEST_LINE = 2_000
 _LEAST_NOTE = 24
 _INLINE_NOTE = 32
+_HANGING_NOTE = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def extent_of(place: Place) -> Extent:
 class View:
     """The part of a line that fits `room` columns, around the columns that matter."""
 
-    __slots__ = ("_left", "_shift", "_shown_width", "segments")
+    __slots__ = ("_edge", "_left", "_shift", "segments")
 
     def __init__(self, shown: ShownLine, focus: tuple[int, int], room: int, look: Look) -> None:
         left, right = _window(shown.width, focus, room, len(look.cut))
@@ -85,12 +86,12 @@ class View:
         self._left = first
         self._shift = len(look.cut) if before else 0
         inside = self._shift + sum(cell.width for cell in cells)
-        self._shown_width = inside if after else room
+        self._edge = inside + len(look.cut) if after else room
 
     def columns(self, left: int, right: int) -> tuple[int, int]:
         """Where columns of the line are in this view; what lies outside shrinks to its edge."""
-        shown_left = min(max(left - self._left + self._shift, 0), self._shown_width)
-        shown_right = min(max(right - self._left + self._shift, 0), self._shown_width)
+        shown_left = min(max(left - self._left + self._shift, 0), self._edge - 1)
+        shown_right = min(max(right - self._left + self._shift, 0), self._edge)
         return shown_left, max(shown_right, shown_left + 1)
 
 
@@ -165,7 +166,7 @@ def _draw_line(
     if bar and ends:
         points.insert(0, (max(bar.extent.end - 1, 0), max(bar.extent.end, 1)))
 
-    cut_from, piece = _manageable(line, points)
+    cut_from, piece = manageable(line, points)
     shown = ShownLine(piece, ascii=look.ascii)
     spans = [shown.columns(start - cut_from, end - cut_from) for start, end in points]
     room = look.room - gutter - 3 - (2 if bar else 0)
@@ -194,18 +195,26 @@ def _draw_line(
         rows.append(look.row(empty, (look.start_corner + look.rule * left + "^", style)))
     if bar and ends:
         left = spans[0][1] - 1
-        corner = look.end_corner + look.rule * left + "^"
-        for index, row in enumerate(_note_rows(left + 1, bar.note, style, room)):
-            lead = (corner, style) if index == 0 else (" " * len(corner), "")
-            rows.append(look.row(empty, lead, *row))
+        rows += [look.row(empty, *row) for row in _closing_rows(look, bar, left, room)]
     return rows
+
+
+def _closing_rows(look: Look, bar: Mark, left: int, room: int) -> list[list[Segment]]:
+    """The corner of a multi-line mark with its caret in column `left`, and the note."""
+    corner = (look.end_corner + look.rule * left + "^", bar.style)
+    end = left + 1
+    if end + 1 + min(text_width(bar.note), _INLINE_NOTE) > room:
+        note = wrap(bar.note, room, split_words=True)
+        return [[corner], *([("  ", ""), (piece, bar.style)] for piece in note)]
+    first, *others = _note_rows(end, bar.note, bar.style, room)
+    return [[corner, *first], *([(" " * len(corner[0]), ""), *row] for row in others)]
 
 
 def _end_on(line: str, extent: Extent) -> int:
     return len(line) if extent.is_multiline else extent.end
 
 
-def _manageable(line: str, points: Sequence[tuple[int, int]]) -> tuple[int, str]:
+def manageable(line: str, points: Sequence[tuple[int, int]]) -> tuple[int, str]:
     """A stretch of a huge line around what matters, so that one line cannot cost a second."""
     if len(line) <= _LONGEST_LINE:
         return 0, line
@@ -247,9 +256,10 @@ def _underline_rows(underlines: Sequence[_Underline], room: int) -> list[list[Se
         rows.append(_hangers(pending, end))
     while pending:
         hanging = pending.pop()
-        column = max(0, min(hanging.left, room - min(text_width(hanging.note), _LEAST_NOTE)))
-        for piece in wrap(hanging.note, room - column, split_words=True):
-            rows.append([*_hangers(pending, column), (piece, hanging.style)])
+        column = max(0, min(hanging.left, room - min(text_width(hanging.note), _HANGING_NOTE)))
+        beside = _hangers(pending, column)
+        pieces = wrap(hanging.note, room - column, split_words=True)
+        rows += [[*beside, (piece, hanging.style)] for piece in pieces]
     return rows
 
 

@@ -341,7 +341,19 @@ GDPR: dict[int, str] = {
 
 EU_AI_ACT_LAST = 113
 EU_AI_ACT_ANNEXES = (
-    *("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII"),
+    "I",
+    "II",
+    "III",
+    "IV",
+    "V",
+    "VI",
+    "VII",
+    "VIII",
+    "IX",
+    "X",
+    "XI",
+    "XII",
+    "XIII",
 )
 EU_AI_ACT: dict[int, str] = {
     4: "AI literacy",

@@ -92,7 +92,8 @@ def _owasp(words: str, rest: str) -> Ref | RefProblem:
     entry, edition = found[1].upper() + found[2], found[3]
     known = sorted({entry for table in tables.OWASP.values() for entry in table})
     if entry not in known:
-        return _unknown(words, entry, known, "LLM01 to LLM10 and ASI01 to ASI10 exist")
+        near = f"{found[1].upper()}{found[2]:0>2}"
+        return _unknown(words, near, known, "LLM01 to LLM10 and ASI01 to ASI10 exist")
     candidates = {
         year: f"`OWASP {entry}:{year}` ({table[entry]})"
         for year, table in sorted(tables.OWASP.items())
@@ -198,6 +199,8 @@ def _iso_42001(words: str, rest: str) -> Ref | RefProblem:
 
 
 def _internal(words: str, rest: str) -> Ref | RefProblem:
+    if rest[0] not in " :":
+        return _off_shape(words, "Internal")
     return Ref("Internal", "", rest.lstrip(" :-"), "")
 
 

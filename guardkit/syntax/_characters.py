@@ -31,7 +31,8 @@ _ORDINARY = re.compile(
     f"|(?<=[{_JOINED_WRITING}])[\u200c\u200d](?=[{_JOINED_WRITING}])"
 )
 
-_WORD = re.compile(r"[^\W\d_]+")
+# The letter of an escape belongs to no word: `"\\nПривет"` mixes nothing.
+_WORD = re.compile(r"\\.|([^\W\d_]+)")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff\uff21-\uff5a]")
 _LOOKALIKE = (
     ("Greek", re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")),
@@ -60,6 +61,30 @@ def check_characters(source: Source, limit: int) -> Iterator[Diagnostic]:
             return
 
 
+def escape_text(text: str) -> str:
+    """`text` as it can stand between quotes without misleading anybody."""
+    plain = text.translate(_QUOTING)
+    escaped = _SUSPECT.sub(_as_escape, plain)
+    if any(len(_scripts(match[1] or "")) > 1 for match in _WORD.finditer(escaped)):
+        escaped = re.sub(r"[^\x00-\x7f]", _as_escape, escaped)
+    return escaped
+
+
+_QUOTING = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+
+def _as_escape(match: re.Match[str]) -> str:
+    return f"\\u{{{ord(match.group()):X}}}"
+
+
+def _scripts(word: str) -> list[str]:
+    """The look-alike alphabets a word takes letters from."""
+    if word.isascii():
+        return []
+    scripts = ["Latin"] if _LATIN.search(word) else []
+    return scripts + [name for name, letters in _LOOKALIKE if letters.search(word)]
+
+
 def _all(source: Source, text: str) -> Iterator[Diagnostic]:
     for match in _SUSPECT.finditer(text):
         if not _ORDINARY.match(text, match.start()):
@@ -67,12 +92,7 @@ def _all(source: Source, text: str) -> Iterator[Diagnostic]:
     if text.isascii():
         return
     for match in _WORD.finditer(text):
-        word = match.group()
-        if word.isascii():
-            continue
-        scripts = [name for name, letters in _LOOKALIKE if letters.search(word)]
-        if _LATIN.search(word):
-            scripts.insert(0, "Latin")
+        scripts = _scripts(match[1] or "")
         if len(scripts) > 1:
             yield diagnose(
                 "mixed-script",

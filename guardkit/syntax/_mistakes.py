@@ -5,11 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
-
-from lark import Token
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
-from lark.utils import TextSlice
 
 from guardkit.diagnostics import (
     Diagnostic,
@@ -24,6 +19,7 @@ from guardkit.diagnostics import (
     nearest,
 )
 
+from ._machine import END, Token, UnexpectedTokenError, UnknownCharacterError
 from ._tables import parser
 
 DECLARATIONS = (
@@ -124,25 +120,30 @@ class _Slip:
 
     @property
     def place(self) -> Place:
-        start = self.token.start_pos
-        end = max(self.token.end_pos, start + 1)
-        return Place(self.source, Span(start, end))
+        start = self.token.start
+        return Place(self.source, Span(start, max(self.token.end, start + 1)))
 
     @property
     def begins_line(self) -> bool:
-        return not self.before or self.before[-1].line != self.token.line
+        return not self.before or self.breaks_between(self.before[-1], self.token)
+
+    def breaks_between(self, left: Token, right: Token) -> bool:
+        """Whether a line ends between two tokens."""
+        return self.source.text.find("\n", left.end, right.start) >= 0
 
     @property
     def opener(self) -> str:
         """The word that begins the declaration."""
-        return str(self.before[0]) if self.before else ""
+        return self.before[0].text if self.before else ""
 
 
-def explain_mistake(source: Source, chunk: Span, error: UnexpectedInput) -> Diagnostic:
+def explain_mistake(
+    source: Source, chunk: Span, error: UnexpectedTokenError | UnknownCharacterError
+) -> Diagnostic:
     """The one diagnostic for a declaration that does not parse."""
-    if isinstance(error, UnexpectedCharacters):
-        return _character(source, chunk, cast(int, error.pos_in_stream))
-    slip = _slip(source, chunk, cast(UnexpectedToken, error))
+    if isinstance(error, UnknownCharacterError):
+        return _character(source, chunk, error.at)
+    slip = _slip(source, chunk, error)
     for look in _LOOKS:
         found = look(slip)
         if found is not None:
@@ -261,35 +262,26 @@ def _capitals(source: Source, at: int, rest: str, begins: bool) -> Diagnostic:
 # --- words in the wrong place
 
 
-def _slip(source: Source, chunk: Span, error: UnexpectedToken) -> _Slip:
-    lark = parser()
-    accepts = frozenset(error.accepts or error.expected or ())
-    words = frozenset(_written(name) for name in accepts if name not in _KINDS)
+def _slip(source: Source, chunk: Span, error: UnexpectedTokenError) -> _Slip:
+    machine = parser()
+    token = error.token
+    words = frozenset(machine.written[k] for k in error.accepted if k in machine.written)
     before: list[Token] = []
     after: list[Token] = []
-    at_end = error.token.type == "$END"
-    stop = chunk.end if at_end else cast(int, error.token.start_pos)
     try:
-        for token in lark.lex(cast(str, TextSlice(source.text, chunk.start, chunk.end))):
-            (before if cast(int, token.start_pos) < stop else after).append(token)
-    except UnexpectedCharacters:
+        for found in machine.tokens(source.text, chunk.start, chunk.end):
+            (before if found.start < token.start else after).append(found)
+    except UnknownCharacterError:
         pass  # the slip lies before the bad character; what was lexed so far is enough
-    token = error.token
-    if at_end:
-        last = before[-1]
-        token = Token("$END", "", last.start_pos, last.line, last.column)
-        token.end_pos = last.end_pos
-    return _Slip(source, chunk, token, accepts, words, tuple(before), tuple(after))
-
-
-def _written(terminal: str) -> str:
-    return str(parser().get_terminal(terminal).pattern.value)
+    if token.kind == END:
+        token = Token(END, "", before[-1].start, before[-1].end)
+    return _Slip(source, chunk, token, error.accepted, words, tuple(before), tuple(after))
 
 
 def _first_word(slip: _Slip) -> Diagnostic | None:
     if slip.before:
         return None
-    word = str(slip.token)
+    word = slip.token.text
     start = slip.place.span.start
     if word in CLAUSES:
         return diagnose(
@@ -310,7 +302,7 @@ def _first_word(slip: _Slip) -> Diagnostic | None:
 
 
 def _mixed(slip: _Slip) -> Diagnostic | None:
-    word = str(slip.token)
+    word = slip.token.text
     other = {"and": "or", "or": "and"}.get(word)
     if other is None or other not in slip.words or word in slip.words:
         return None
@@ -328,7 +320,7 @@ def _mixed(slip: _Slip) -> Diagnostic | None:
         note="this could join either side",
         labels=(
             Label(
-                Place(slip.source, Span(start, slip.before[-1].end_pos or start)),
+                Place(slip.source, Span(start, slip.before[-1].end)),
                 f"joined by `{other}`",
             ),
         ),
@@ -342,30 +334,30 @@ def _chain_before(slip: _Slip, joiner: str) -> tuple[list[str], int]:
     begin = len(slip.before)
     while begin > 0:
         token = slip.before[begin - 1]
-        if token in (")", "]", "}"):
+        if token.text in (")", "]", "}"):
             depth += 1
-        elif token in ("(", "[", "{"):
+        elif token.text in ("(", "[", "{"):
             if depth == 0:
                 break
             depth -= 1
-        elif depth == 0 and (token in ("when", "unless", "where", "if", "watch", ",")):
+        elif depth == 0 and (token.text in ("when", "unless", "where", "if", "watch", ",")):
             break
         begin -= 1
     members: list[str] = []
     first: Token | None = None
     last: Token | None = None
     for token in slip.before[begin:]:
-        depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
-        if depth == 0 and token == joiner and first is not None and last is not None:
-            members.append(slip.source.text[first.start_pos : last.end_pos])
+        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+        if depth == 0 and token.text == joiner and first is not None and last is not None:
+            members.append(slip.source.text[first.start : last.end])
             first = None
             continue
         first = first or token
         last = token
     if first is not None and last is not None:
-        members.append(slip.source.text[first.start_pos : last.end_pos])
-    start = slip.before[begin].start_pos if begin < len(slip.before) else slip.chunk.start
-    return [" ".join(member.split()) for member in members], cast(int, start)
+        members.append(slip.source.text[first.start : last.end])
+    start = slip.before[begin].start if begin < len(slip.before) else slip.chunk.start
+    return [" ".join(member.split()) for member in members], start
 
 
 def _unit_after(slip: _Slip) -> str:
@@ -374,31 +366,33 @@ def _unit_after(slip: _Slip) -> str:
     taken: list[Token] = []
     for token in slip.after[1:]:
         if depth == 0 and taken:
-            ends = token in ("and", "or", ")", "}", ",") or token in CLAUSES
-            new_answer = token in ("yes", "no", "else") and token.line != taken[-1].line
+            ends = token.text in ("and", "or", ")", "}", ",") or token.text in CLAUSES
+            new_answer = token.text in ("yes", "no", "else") and slip.breaks_between(
+                taken[-1], token
+            )
             if ends or new_answer:
                 break
-        depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
+        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
         taken.append(token)
     if not taken:
         return "…"
-    return " ".join(slip.source.text[taken[0].start_pos : taken[-1].end_pos].split())
+    return " ".join(slip.source.text[taken[0].start : taken[-1].end].split())
 
 
 def _negated(slip: _Slip) -> Diagnostic | None:
-    if len(slip.before) < 2 or slip.before[-2] != "not":
+    if len(slip.before) < 2 or slip.before[-2].text != "not":
         return None
     word, negation = slip.before[-1], slip.before[-2]
-    if slip.token == "of" or (word == "cascade" and slip.token == "{"):
-        place = Place(slip.source, Span(cast(int, negation.start_pos), cast(int, word.end_pos)))
-        what = "a quorum" if slip.token == "of" else "a cascade"
+    if slip.token.text == "of" or (word.text == "cascade" and slip.token.text == "{"):
+        place = Place(slip.source, Span(negation.start, word.end))
+        what = "a quorum" if slip.token.text == "of" else "a cascade"
         return diagnose(
             "negated-quorum",
             place,
             f"`not` cannot stand before {what}",
             help=(
                 "write `none of (…)` where no member may hold",
-                f"or put brackets around it: `not ({word} …)`",
+                f"or put brackets around it: `not ({word.text} …)`",
             ),
         )
     return None
@@ -416,24 +410,24 @@ def _no_else(slip: _Slip) -> Diagnostic | None:
             labels=(Label(_token_place(slip, opening), "the cascade begins here"),),
             help="say what holds when no step decides",
         )
-    verb = next((t for t in reversed(slip.before) if t in ("hold", "revise")), None)
+    verb = next((t for t in reversed(slip.before) if t.text in ("hold", "revise")), None)
     if verb is None:
         return None
     return diagnose(
         "missing-else",
         slip.place,
-        f"`{verb}` needs an `else`",
+        f"`{verb.text}` needs an `else`",
         labels=(Label(_token_place(slip, verb), "this action may not come to an end"),),
         help="say what happens then: `else block`",
     )
 
 
 def _end(slip: _Slip) -> Diagnostic | None:
-    if slip.token.type != "$END":
+    if slip.token.kind != END:
         return None
     opening = _open_bracket(slip)
     if opening is not None:
-        closing = {"{": "}", "(": ")", "[": "]"}[str(opening)]
+        closing = {"{": "}", "(": ")", "[": "]"}[opening.text]
         return diagnose(
             "unexpected-end",
             slip.place,
@@ -450,19 +444,19 @@ def _end(slip: _Slip) -> Diagnostic | None:
 
 
 def _boolean(slip: _Slip) -> Diagnostic | None:
-    word = {"true": "yes", "false": "no"}.get(str(slip.token))
+    word = {"true": "yes", "false": "no"}.get(slip.token.text)
     if word is None or word not in slip.words:
         return None
     return diagnose(
         "boolean-word",
         slip.place,
-        f"`{slip.token}` is written `{word}`",
+        f"`{slip.token.text}` is written `{word}`",
         fix=_replace(slip, word),
     )
 
 
 def _equals(slip: _Slip) -> Diagnostic | None:
-    if slip.token != "=" or not _OPERATORS & slip.words:
+    if slip.token.text != "=" or not _OPERATORS & slip.words:
         return None
     return diagnose(
         "single-equals",
@@ -474,7 +468,7 @@ def _equals(slip: _Slip) -> Diagnostic | None:
 
 
 def _misplaced(slip: _Slip) -> Diagnostic | None:
-    word = str(slip.token)
+    word = slip.token.text
     if word not in DECLARATIONS or not slip.begins_line or "}" not in slip.words:
         return None
     opening = _open_bracket(slip)
@@ -489,7 +483,7 @@ def _misplaced(slip: _Slip) -> Diagnostic | None:
 
 
 def _clause(slip: _Slip) -> Diagnostic | None:
-    word = str(slip.token)
+    word = slip.token.text
     known = slip.words & (set(CLAUSES) | {"tier", "principle"})
     if (
         "NAME" in slip.accepts
@@ -509,9 +503,9 @@ def _clause(slip: _Slip) -> Diagnostic | None:
 
 
 def _reserved(slip: _Slip) -> Diagnostic | None:
-    word = str(slip.token)
+    word = slip.token.text
     is_word = re.fullmatch(r"[a-z_]+", word)
-    if "NAME" not in slip.accepts or slip.begins_line or not is_word or slip.token.type == "NAME":
+    if "NAME" not in slip.accepts or slip.begins_line or not is_word or slip.token.kind == "NAME":
         return None
     return diagnose(
         "reserved-name",
@@ -524,10 +518,10 @@ def _reserved(slip: _Slip) -> Diagnostic | None:
 def _unquoted(slip: _Slip) -> Diagnostic | None:
     if "STRING" not in slip.accepts or "NAME" in slip.accepts or slip.begins_line:
         return None
-    if not re.fullmatch(r"\w+", str(slip.token)) or slip.words - {"}"}:
+    if not re.fullmatch(r"\w+", slip.token.text) or slip.words - {"}"}:
         return None
     text = slip.source.text
-    start = cast(int, slip.token.start_pos)
+    start = slip.token.start
     line_end = text.find("\n", start)
     stretch = text[start : line_end if line_end >= 0 else slip.chunk.end].rstrip(" \t\r}")
     place = Place(slip.source, Span(start, start + max(1, len(stretch))))
@@ -540,7 +534,7 @@ def _unquoted(slip: _Slip) -> Diagnostic | None:
 
 
 def _anything_else(slip: _Slip) -> Diagnostic:
-    word = str(slip.token)
+    word = slip.token.text
     near = nearest(word, slip.words) if re.fullmatch(r"\w+", word) else None
     return diagnose(
         "unexpected-token",
@@ -589,9 +583,9 @@ def _ordered(words: Iterable[str]) -> list[str]:
 def _open_bracket(slip: _Slip) -> Token | None:
     stack: list[Token] = []
     for token in slip.before:
-        if token in ("{", "(", "["):
+        if token.text in ("{", "(", "["):
             stack.append(token)
-        elif token in ("}", ")", "]") and stack:
+        elif token.text in ("}", ")", "]") and stack:
             stack.pop()
     return stack[-1] if stack else None
 
@@ -601,11 +595,11 @@ def _words_before(slip: _Slip, opening: Token) -> tuple[str, ...]:
     for i, token in enumerate(slip.before):
         if token is opening:
             index = i
-    return tuple(str(token) for token in slip.before[max(0, index - 1) : index])
+    return tuple(token.text for token in slip.before[max(0, index - 1) : index])
 
 
 def _token_place(slip: _Slip, token: Token) -> Place:
-    return Place(slip.source, Span(cast(int, token.start_pos), cast(int, token.end_pos)))
+    return Place(slip.source, Span(token.start, token.end))
 
 
 def _replace(slip: _Slip, word: str | None) -> Fix | None:

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
-from lark.exceptions import UnexpectedInput
-from lark.utils import TextSlice
-
 from guardkit.diagnostics import Diagnostic, Edit, Fix, Place, Source, Span, diagnose
 
 from . import _ast as ast
-from ._build import BadEscape
+from ._build import BadEscapeError
 from ._characters import check_characters
+from ._machine import UnexpectedTokenError, UnknownCharacterError
 from ._mistakes import explain_mistake
 from ._tables import parser
 
@@ -94,10 +92,10 @@ def _declaration(source: Source, begin: int, end: int) -> ast.Declaration | Diag
     if deep:
         return deep
     try:
-        tree = parser().parse(cast(str, TextSlice(source.text, begin, end)))
-    except UnexpectedInput as error:
+        tree = parser().parse(source.text, begin, end)
+    except (UnexpectedTokenError, UnknownCharacterError) as error:
         return explain_mistake(source, Span(begin, end), error)
-    except BadEscape as error:
+    except BadEscapeError as error:
         return diagnose(
             "bad-escape",
             Place(source, error.span),
@@ -213,7 +211,8 @@ def _header_mistakes(
         )
     elif headers and editions and len(cuts) > 1 and headers[0].span.start != cuts[1]:
         yield _misplaced(source, headers[0], f"`{headers[0].kind}` is the second line of a file")
-    for extra in (*editions[1:], *headers[1:]):
+    extras: list[ast.Edition | ast.Header] = [*editions[1:], *headers[1:]]
+    for extra in extras:
         yield _misplaced(source, extra, "this line stands once, at the top of a file")
 
 

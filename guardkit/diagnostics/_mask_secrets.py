@@ -47,7 +47,7 @@ def _masked(source: Source, spans: Sequence[Span]) -> Source:
     chars = list(source.text)
     for start, end in spans:
         # The beginning tells the owner which secret it is and gives nothing away.
-        for index in range(start + _KEPT, end):
+        for index in range(start + _KEPT, min(end, len(chars))):
             if chars[index].isalnum():
                 chars[index] = "*"
     return Source(source.path, "".join(chars))

@@ -1,0 +1,45 @@
+# Everything a person or CI runs. A fresh machine needs Python 3.11 or newer with pip, and make.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+POLICY  := examples/demo/demo.guard
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'ARGS="..." goes to pytest: make test ARGS="-k stream". PYTHON=... picks the interpreter.'
+
+demo: $(STAMP) ## check a real policy, draw it, cost it and run its tests
+	$(BIN)/guardkit check $(POLICY)
+	$(BIN)/guardkit graph $(POLICY)
+	$(BIN)/guardkit cost $(POLICY)
+	$(BIN)/guardkit test $(POLICY)
+
+test: $(STAMP) ## run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## check lint rules, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## run the benchmarks
+	$(BIN)/python -m pytest benchmarks/ --benchmark-only $(ARGS)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'guardkit needs Python 3.11 or newer: make PYTHON=python3.11 ...' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The interpreter is order-only: its age says nothing about what is installed.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[test,lint]'
+	@touch $@

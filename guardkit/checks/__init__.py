@@ -1,0 +1,49 @@
+"""What checks do, one file a kind, each declaring its own spec and holding its reference page."""
+
+from __future__ import annotations
+
+from guardkit.catalog import CheckSpec
+
+from . import (
+    _canary,
+    _classifier,
+    _echo,
+    _entities,
+    _grounded,
+    _invisible,
+    _judge,
+    _length,
+    _links,
+    _pattern,
+    _python,
+    _repetition,
+    _schema,
+    _script,
+    _similarity,
+    _words,
+)
+from ._disguises import DISGUISES
+from ._entities import ENTITIES
+from ._pattern import VALIDATORS
+
+__all__ = ["DISGUISES", "ENTITIES", "SPECS", "VALIDATORS"]
+
+SPECS: tuple[CheckSpec, ...] = (
+    _canary.SPEC,
+    _classifier.SPEC,
+    _echo.SPEC,
+    _entities.SPEC,
+    _grounded.SPEC,
+    _invisible.SPEC,
+    _judge.SPEC,
+    _length.SPEC,
+    _links.SPEC,
+    _pattern.SPEC,
+    _python.SPEC,
+    _repetition.SPEC,
+    _schema.SPEC,
+    _script.SPEC,
+    _similarity.SPEC,
+    _words.SPEC,
+)
+"""Every kind that ships, sorted by name; `guard` makes the catalog from them."""

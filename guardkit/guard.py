@@ -1,0 +1,205 @@
+"""The hall where all rooms meet: reads policy files, checks them, lowers them to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from guardkit._util.contained import ContainmentError, read_contained
+from guardkit.catalog import Catalog
+from guardkit.checks import DISGUISES, SPECS
+from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
+from guardkit.errors import UsageError
+from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
+from guardkit.syntax import ast
+
+CATALOG = Catalog.of(SPECS, DISGUISES)
+MAX_POLICY_BYTES = 16_000_000
+MAX_DATA_BYTES = 64_000_000
+
+ParamValue = str | float | int | bool | date | Sequence["ParamValue"]
+
+
+def shipped(folder: str) -> Path:
+    """`policies/` or `grammars/`: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parent
+    packaged = package / f"_{folder}"
+    return packaged if packaged.is_dir() else package.parent / folder
+
+
+def read_source(path: Path, shown: str) -> Source | Diagnostic:
+    """A policy file as text, or the one diagnostic that says why it is none."""
+    source = Source(shown, "")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_POLICY_BYTES + 1)
+    except FileNotFoundError:
+        return _unreadable(source, "there is no such file")
+    except IsADirectoryError:
+        return _unreadable(source, "it is a directory")
+    except OSError as error:
+        return _unreadable(source, (error.strerror or "it cannot be read").lower())
+    if len(raw) > MAX_POLICY_BYTES:
+        return diagnose("too-large", Place(source, Span(0, 0)), f"`{shown}` is over 16 MB")
+    return decode(raw, shown)
+
+
+def decode(raw: bytes, shown: str) -> Source | Diagnostic:
+    """Bytes as policy text: UTF-8, a BOM is dropped."""
+    source = Source(shown, "")
+    if b"\0" in raw[:4096]:
+        what = "UTF-16 or UTF-32 text" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "not text"
+        slug = "not-utf8" if what != "not text" else "binary-file"
+        return diagnose(
+            slug, Place(source, Span(0, 0)), f"`{shown}` is {what}", help="save it as UTF-8"
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return diagnose(
+            "not-utf8",
+            Place(source, Span(0, 0)),
+            f"`{shown}` is not UTF-8: byte {error.start + 1:,} on line {line:,}",
+            help="save it as UTF-8",
+        )
+    return Source(shown, text)
+
+
+def _unreadable(source: Source, why: str) -> Diagnostic:
+    message = f"`{source.path}` cannot be read: {why}"
+    return diagnose("unreadable-file", Place(source, Span(0, 0)), message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where a source lies: its root folder, its folder inside it, and the root's name."""
+
+    root: Path
+    folder: PurePosixPath
+    prefix: str
+
+
+class Disk:
+    """A library on disk: shipped modules, and files inside one policy's own folder."""
+
+    def __init__(self, root: Path, shown: str, std: Path | None = None) -> None:
+        self._std = std or shipped("policies") / "std"
+        self._homes = {shown: _Home(root, PurePosixPath(), "")}
+
+    def module(self, name: str, user: Source) -> Source:
+        if name.startswith("std/"):
+            short = name.removeprefix("std/")
+            path = f"{short}/{short.rsplit('/', 1)[-1]}.guard"
+            home = _Home(self._std, PurePosixPath(path).parent, "std:")
+            shown = f"std:{path}"
+        else:
+            user_home = self._homes[user.path]
+            path = (user_home.folder / name).as_posix()
+            home = _Home(user_home.root, PurePosixPath(path).parent, user_home.prefix)
+            base = PurePosixPath(user.path.removeprefix("std:")).parent
+            shown = user_home.prefix + (base / name.removeprefix("./")).as_posix()
+        made = decode(self._read(home.root, path, MAX_POLICY_BYTES), shown)
+        if isinstance(made, Diagnostic):
+            raise LibraryError("not-text")
+        self._homes[shown] = home
+        return made
+
+    def data(self, name: str, user: Source) -> Data:
+        home = self._homes[user.path]
+        path = (home.folder / name).as_posix()
+        content = self._read(home.root, path, MAX_DATA_BYTES)
+        return Data(home.prefix + path, content)
+
+    @staticmethod
+    def _read(root: Path, path: str, limit: int) -> bytes:
+        try:
+            return read_contained(root, path, limit)
+        except ContainmentError as error:
+            raise LibraryError(error.kind) from None
+
+
+def compile_file(
+    path: str | Path,
+    *,
+    params: Mapping[str, ParamValue] | None = None,
+    catalog: Catalog = CATALOG,
+    std: Path | None = None,
+    today: date | None = None,
+) -> Checked:
+    """Check a policy file and everything it uses. Mistakes are in the result, never raised."""
+    where = Path(path)
+    shown = where.as_posix()
+    source = read_source(where, shown)
+    if isinstance(source, Diagnostic):
+        return Checked(None, (source,))
+    library = Disk(where.parent, shown, std)
+    return check(source, catalog, library, params=_literals(params), today=today)
+
+
+def compile_text(
+    text: str,
+    *,
+    root: str | Path | None = None,
+    name: str = "policy.guard",
+    params: Mapping[str, ParamValue] | None = None,
+    catalog: Catalog = CATALOG,
+    std: Path | None = None,
+    today: date | None = None,
+) -> Checked:
+    """Check policy text. Without `root` it can use shipped modules but no files of its own."""
+    source = Source(name, text)
+    library = Disk(Path(root), name, std) if root is not None else _StdOnly(name, std)
+    return check(source, catalog, library, params=_literals(params), today=today)
+
+
+class _StdOnly(Disk):
+    """Shipped modules and nothing else: for policy text that lies in no folder."""
+
+    def __init__(self, shown: str, std: Path | None) -> None:
+        super().__init__(Path("/nonexistent"), shown, std)
+        self._shown = shown
+
+    def data(self, name: str, user: Source) -> Data:
+        if user.path == self._shown:
+            return NoLibrary().data(name, user)
+        return super().data(name, user)
+
+    def module(self, name: str, user: Source) -> Source:
+        if user.path == self._shown and not name.startswith("std/"):
+            return NoLibrary().module(name, user)
+        return super().module(name, user)
+
+
+def _literals(params: Mapping[str, ParamValue] | None) -> dict[str, ast.Value]:
+    return {name: _literal(name, value) for name, value in (params or {}).items()}
+
+
+def _literal(name: str, value: ParamValue) -> ast.Value:
+    """A Python value as the literal a policy would write."""
+    nowhere = Span(0, 0)
+    match value:
+        case bool():
+            return ast.Literal(nowhere, "answer", value, "yes" if value else "no")
+        case int() | float():
+            return ast.Literal(nowhere, "number", float(value), f"{value}")
+        case str():
+            return ast.Literal(nowhere, "text", value, f'"{value}"')
+        case date():
+            return ast.Literal(nowhere, "date", value.isoformat(), value.isoformat())
+        case list() | tuple():
+            return ast.ListOf(nowhere, tuple(_literal(name, item) for item in value))
+        case _:
+            raise UsageError(f"the parameter `{name}` has a value no policy could write")
+
+
+def active_rules(policy: CheckedPolicy) -> dict[str, tuple[str, ...]]:
+    """The names of the rules that act on each surface, for everyone who asks what is guarded."""
+    found: dict[str, list[str]] = {}
+    for rule in policy.rules:
+        if rule.mode == "enforce":
+            for surface in rule.surfaces:
+                found.setdefault(surface, []).append(rule.name)
+    return {surface: tuple(names) for surface, names in found.items()}

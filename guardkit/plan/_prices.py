@@ -1,0 +1,106 @@
+"""What a node costs and how often it says yes: the numbers that ordering and estimates share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ._nodes import VIEW_COUNT, Check, Node, Pass, Scan, What
+
+DEAR_US = 500.0
+"""From here on a check is dear: it leaves the loop, or would stall it, and wants a gate."""
+
+_FIELD_US = 0.5
+_FIELD_RATE = 0.5
+_RARE_RATE = 0.01
+_LEAF_US = {"field": _FIELD_US, "window": _FIELD_US, "sequence": 1.0}
+_LEAF_RATE = {"field": _FIELD_RATE, "window": _RARE_RATE, "sequence": _RARE_RATE}
+_DOWNWARD = frozenset({"<", "<=", "!="})
+
+
+def usual_us(what: What, kilobytes: float) -> float:
+    """One run on ordinary text of this size; plain text needs one view."""
+    if isinstance(what, Scan | Pass | Check):
+        return what.fixed_us + what.per_kb_us * kilobytes
+    return _LEAF_US.get(what.op, 0.0)
+
+
+def worst_us(what: What, kilobytes: float) -> float:
+    """One run at worst: every view scanned, every time-out used up."""
+    usual = usual_us(what, kilobytes)
+    if isinstance(what, Scan):
+        return usual * sum(VIEW_COUNT.get(view, 1) for view in what.views)
+    if isinstance(what, Check):
+        return max(usual, what.timeout_us)
+    return usual
+
+
+def chances(nodes: Sequence[Node]) -> list[float]:
+    """Per node, how often it says yes on ordinary traffic, as if checks were independent."""
+    found: list[float] = []
+    for node in nodes:
+        found.append(_chance(node, [found[i] for i in node.inputs]))
+    return found
+
+
+def _chance(node: Node, inputs: list[float]) -> float:
+    what = node.what
+    match what.op:
+        case "check":
+            assert isinstance(what, Check)
+            return what.yes_rate
+        case "compare":
+            relation = getattr(what, "relation", "")
+            return 1.0 - inputs[0] if relation in _DOWNWARD else inputs[0]
+        case "and":
+            return _product(inputs)
+        case "or":
+            return 1.0 - _product([1.0 - chance for chance in inputs])
+        case "not":
+            return 1.0 - inputs[0]
+        case "at_least":
+            return sum(yes_counts(inputs)[getattr(what, "count", 0) :])
+        case "rule":
+            return inputs[0]
+        case op:
+            return _LEAF_RATE.get(op, 0.0)
+
+
+def _product(values: list[float]) -> float:
+    result = 1.0
+    for value in values:
+        result *= value
+    return result
+
+
+def yes_counts(inputs: Sequence[float]) -> list[float]:
+    """The distribution of how many say yes: entry k is the chance of exactly k."""
+    counts = [1.0]
+    for chance in inputs:
+        grown = [count * (1.0 - chance) for count in counts]
+        grown.append(0.0)
+        for k, count in enumerate(counts):
+            grown[k + 1] += count * chance
+        counts = grown
+    return counts
+
+
+def open_rates(what: What, inputs: Sequence[float]) -> list[float]:
+    """Per input, how often the ones before it leave the node open."""
+    rates: list[float] = []
+    op = what.op
+    if op == "at_least":
+        count, size = getattr(what, "count", 0), len(inputs)
+        for i in range(size):
+            # Open: not yet `count` yes, and enough left that it may still come to `count`.
+            before = yes_counts(inputs[:i])
+            low = max(0, count - (size - i))
+            rates.append(min(1.0, sum(before[low:count])))
+        return rates
+    rate = 1.0
+    for chance in inputs:
+        rates.append(rate)
+        if op == "and":
+            rate *= chance
+        elif op == "or":
+            rate *= 1.0 - chance
+    return rates

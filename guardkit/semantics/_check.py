@@ -1,0 +1,373 @@
+"""The stage itself: a parsed file and a catalog in, a checked policy and every diagnostic out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from guardkit.catalog import Catalog
+from guardkit.diagnostics import Diagnostic, Label, Source, did_you_mean
+from guardkit.syntax import ast, parse
+from guardkit.types import SEVERITIES
+
+from ._cases import read_monitor, read_probe, read_test
+from ._checks import check_declaration
+from ._library import Library
+from ._lints import lint
+from ._modules import apply_rule, bind_params, refuse_in_module, use_module
+from ._policy import (
+    Check,
+    CheckedPolicy,
+    Exemption,
+    Model,
+    Monitor,
+    Param,
+    Rule,
+    Sequence,
+    TestCase,
+    Tool,
+    atoms_of,
+    check_of,
+)
+from ._rules import DEFAULT_TIERS, read_rule, read_tiers
+from ._scope import Scope
+from ._state import (
+    blocks,
+    read_context,
+    read_defaults,
+    read_exemption,
+    read_model,
+    read_principle,
+    read_sequence,
+    read_window,
+)
+from ._tools import all_tools, read_tools
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a policy means, if it means anything, and everything found on the way."""
+
+    policy: CheckedPolicy | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check(
+    source: Source,
+    catalog: Catalog,
+    library: Library,
+    *,
+    params: Mapping[str, ast.Value] | None = None,
+    today: date | None = None,
+) -> Checked:
+    """Check one policy or module file with everything it uses.
+
+    Reports all mistakes at once. The policy is there exactly when no diagnostic is an error.
+    `params` override the defaults of the file's own parameters; `today` decides which exemptions
+    have ended (given for reproducible runs).
+    """
+    parsed = parse(source)
+    if not parsed.is_clean:
+        return Checked(None, parsed.diagnostics)
+    scope = Scope(parsed.file, catalog, library, today or date.today(), tiers=DEFAULT_TIERS)
+    policy = _Reader(scope, dict(params or {})).read()
+    found = scope.report
+    if policy is None or any(diagnostic.is_error for diagnostic in found):
+        return Checked(None, _sorted(found))
+    found.extend(lint(scope, policy))
+    return Checked(policy, _sorted(found))
+
+
+def _sorted(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    unique = {diagnostic.order: diagnostic for diagnostic in found}
+    return tuple(unique[order] for order in sorted(unique))
+
+
+T = TypeVar("T")
+
+
+class _Reader:
+    """Reads the declarations of the root file in the order in which they need each other."""
+
+    def __init__(self, scope: Scope, overrides: dict[str, ast.Value]) -> None:
+        self.scope = scope
+        self.overrides = overrides
+
+    def read(self) -> CheckedPolicy | None:
+        scope = self.scope
+        header = next(d for d in scope.file.declarations if isinstance(d, ast.Header))
+        scope.tiers = read_tiers(scope)
+        prepare(scope, self._overridden())
+        rules = self._rules()
+        defaults = read_defaults(scope)
+        context = read_context(scope)
+        model = read_model(scope)
+        windows = self._named("window", lambda b: read_window(scope, b, rules))
+        sequences = self._named("sequence", lambda b: read_sequence(scope, b))
+        exemptions = self._exemptions(rules)
+        tests = [
+            case
+            for node in scope.file.declarations
+            if isinstance(node, ast.Test)
+            for case in read_test(scope, node, rules)
+        ]
+        probes = self._named("probe", lambda b: read_probe(scope, b))
+        monitors = self._named("monitor", lambda b: read_monitor(scope, b, rules))
+        if header.kind == "policy":
+            self._has_active_rules(header, rules)
+        if any(diagnostic.is_error for diagnostic in scope.report):
+            return None
+        ranks = {tier.name: rank for rank, tier in enumerate(scope.tiers)}
+        ordered = sorted(
+            rules.values(),
+            key=lambda r: (ranks[r.tier], SEVERITIES.index(r.severity), r.name),
+        )
+        meta = {
+            clause.word: str(getattr(clause.values[0], "value", "")) for clause in header.clauses
+        }
+        tools = _used_tools(scope)
+        return CheckedPolicy(
+            name=header.name.text,
+            kind=header.kind,
+            title=meta.get("title", ""),
+            owner=meta.get("owner", ""),
+            version=meta.get("version", ""),
+            tiers=scope.tiers,
+            defaults=defaults,
+            params=tuple(
+                Param(p.name, p.type, p.value)
+                for _, p in sorted(scope.params.items())
+                if p.value is not None
+            ),
+            checks=_needed_checks(scope, ordered, exemptions, monitors, tests, sequences, model),
+            rules=tuple(ordered),
+            principles=tuple(
+                sorted(
+                    [
+                        *scope.principles.values(),
+                        *(p for m in scope.modules.values() for p in m.principles.values()),
+                    ],
+                    key=lambda p: p.name,
+                )
+            ),
+            context=context,
+            model=model,
+            tools=tools,
+            windows=tuple(sorted(windows, key=lambda w: w.name)),
+            sequences=tuple(sorted(sequences, key=lambda s: s.name)),
+            exemptions=tuple(sorted(exemptions, key=lambda e: (e.rule, e.until, e.reason))),
+            tests=tuple(tests),
+            probes=tuple(sorted(probes, key=lambda p: p.name)),
+            monitors=tuple(sorted(monitors, key=lambda m: m.name)),
+        )
+
+    def _overridden(self) -> dict[str, ast.Argument]:
+        arguments: dict[str, ast.Argument] = {}
+        known = [d.name.text for d in self.scope.file.declarations if isinstance(d, ast.Param)]
+        for name, value in self.overrides.items():
+            if name not in known:
+                first = self.scope.file.declarations[0]
+                self.scope.error(
+                    "unknown-override",
+                    first,
+                    f"the policy has no parameter `{name}`",
+                    help=did_you_mean(name, known)
+                    or ("parameters are " + ", ".join(f"`{k}`" for k in known) if known else ()),
+                )
+                continue
+            arguments[name] = ast.Argument(value.span, name, value, value.span)
+        return arguments
+
+    def _named(self, kind: str, read: Callable[[ast.Block], T | None]) -> list[T]:
+        found = [read(block) for block in blocks(self.scope, kind)]
+        return [one for one in found if one is not None]
+
+    def _exemptions(self, rules: dict[str, Rule]) -> list[Exemption]:
+        return self._named("exempt", lambda b: read_exemption(self.scope, b, rules))
+
+    def _rules(self) -> dict[str, Rule]:
+        scope = self.scope
+        rules: dict[str, Rule] = {}
+        for name, block in scope.rule_blocks.items():
+            rule = read_rule(scope, block)
+            if rule is None:
+                scope.broken.add(name)
+            else:
+                rules[rule.name] = rule
+        if scope.is_module:
+            return rules
+        for node in scope.file.declarations:
+            if not isinstance(node, ast.Apply):
+                continue
+            applied = apply_rule(scope, node)
+            if applied is None:
+                continue
+            if applied.name in rules:
+                first = rules[applied.name].name_place
+                scope.error(
+                    "duplicate-name",
+                    node.target,
+                    f"`{applied.name}` is applied twice",
+                    labels=() if first is None else (Label(first, "applied here first"),),
+                )
+                continue
+            rules[applied.name] = applied
+        return rules
+
+    def _has_active_rules(self, header: ast.Header, rules: dict[str, Rule]) -> None:
+        scope = self.scope
+        if any(diagnostic.is_error for diagnostic in scope.report):
+            return  # a rule that is wrong is not a rule that is missing
+        active = [rule for rule in rules.values() if rule.mode != "retired"]
+        if not active:
+            library = [
+                f"{alias}.{name}" for alias, m in scope.modules.items() for name in m.rule_blocks
+            ]
+            scope.error(
+                "no-active-rules",
+                header.name,
+                f"no rule of `{header.name.text}` is active, so it lets everything through",
+                help=f"library rules act through `apply`, such as `apply {library[0]}`"
+                if library
+                else "write a `rule`, or `apply` one of a module",
+            )
+        elif all(rule.mode == "shadow" for rule in active):
+            scope.error(
+                "all-shadow",
+                header.name,
+                f"every rule of `{header.name.text}` is in shadow, so it lets everything through",
+            )
+
+
+def prepare(scope: Scope, arguments: dict[str, ast.Argument]) -> None:
+    """Parameters, imports, tools, checks and names of the root file."""
+    if scope.is_module:
+        refuse_in_module(scope)
+    _load(scope, lambda: bind_params(scope, arguments, scope, None))
+
+
+def _load(scope: Scope, bind: Callable[[], None]) -> None:
+    bind()
+    file = scope.file
+    for node in file.declarations:
+        if isinstance(node, ast.UseModule):
+            name = node.alias.text
+            if not scope.declare("value", name, node.alias, "the module"):
+                continue
+            module = use_module(scope, node)
+            if module is None:
+                scope.broken.add(name)
+                continue
+            _load_module(scope, module)
+            scope.modules[name] = module
+        elif isinstance(node, ast.UseTools):
+            name = node.alias.text
+            if not scope.declare("value", name, node.alias, "the tool listing"):
+                continue
+            tools = read_tools(scope, node)
+            if tools is None:
+                scope.broken.add(name)
+            else:
+                scope.tools[name] = tools
+    for node in file.declarations:
+        if isinstance(node, ast.Check):
+            _declare_check(scope, node)
+        elif isinstance(node, ast.Block):
+            _declare_block(scope, node)
+
+
+def _load_module(scope: Scope, module: Scope) -> None:
+    """Everything a module declares; its errors join the user's report."""
+    refuse_in_module(module)
+    _load(module, lambda: None)
+    for name, block in module.rule_blocks.items():
+        # An unapplied rule is read too: a library with a wrong rule is a wrong library.
+        if read_rule(module, block) is None:
+            module.broken.add(name)
+    scope.report.extend(d for d in module.report if d.is_error)
+    module.report.clear()
+
+
+def _declare_check(scope: Scope, node: ast.Check) -> None:
+    name = node.name.dotted
+    if node.name.parts[0] in ("context", "call"):
+        scope.error(
+            "reserved-name",
+            node.name,
+            f"`{node.name.parts[0]}` names the fields of an event and cannot begin a check's name",
+        )
+        scope.broken.add(name)
+        return
+    if len(node.name.parts) > 1 and node.name.parts[0] in {*scope.modules, *scope.tools}:
+        scope.error(
+            "duplicate-name",
+            node.name,
+            f"`{node.name.parts[0]}` is a module or a tool listing; checks cannot be added to it",
+        )
+        scope.broken.add(name)
+        return
+    if not scope.declare("value", name, node.name, "the check"):
+        return
+    made: Check | None = check_declaration(scope, node)
+    if made is None:
+        scope.broken.add(name)
+    else:
+        scope.checks[name] = made
+
+
+def _declare_block(scope: Scope, node: ast.Block) -> None:
+    if not isinstance(node.name, ast.Name):
+        return
+    name = node.name.text
+    match node.kind:
+        case "rule":
+            if scope.declare("rule", name, node.name, "the rule"):
+                scope.rule_blocks[name] = node
+        case "principle":
+            if scope.declare("principle", name, node.name, "the principle"):
+                principle = read_principle(scope, node)
+                if principle is None:
+                    scope.broken.add(name)
+                else:
+                    scope.principles[name] = principle
+        case "window":
+            if scope.declare("value", name, node.name, "the window"):
+                scope.windows[name] = node
+        case "sequence":
+            if scope.declare("sequence", name, node.name, "the sequence"):
+                scope.sequences[name] = node
+        case "probe" | "monitor":
+            scope.declare(node.kind, name, node.name, f"the {node.kind}")
+
+
+def _used_tools(scope: Scope) -> tuple[Tool, ...]:
+    return tuple(tool for _, tool in sorted(all_tools(scope).items()))
+
+
+def _needed_checks(
+    scope: Scope,
+    rules: list[Rule],
+    exemptions: list[Exemption],
+    monitors: list[Monitor],
+    tests: list[TestCase],
+    sequences: list[Sequence],
+    model: Model,
+) -> tuple[Check, ...]:
+    """Every check of the file itself, and those of modules that something asks."""
+    by_name = {check.name: check for check in scope.all_checks()}
+    own = {check.name for check in scope.checks.values()}
+    needed = own | set(model.refuses) | set(model.answers)
+    conditions = [rule.condition for rule in rules]
+    conditions += [m.condition for m in monitors if m.condition is not None]
+    conditions += [e.condition for e in exemptions if e.condition is not None]
+    for sequence in sequences:
+        for event in (sequence.first, sequence.then):
+            if event.where is not None:
+                conditions.append(event.where)
+    for condition in conditions:
+        needed.update(name for atom in atoms_of(condition) if (name := check_of(atom)))
+    for case in tests:
+        needed.update(step.subject for step in case.steps if hasattr(step, "subject"))
+    return tuple(by_name[name] for name in sorted(needed) if name in by_name)

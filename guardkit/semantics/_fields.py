@@ -1,0 +1,226 @@
+"""What tests of context and call fields say about a value, and values that show every answer."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from guardkit._util.values import (
+    CURRENCIES,
+    Money,
+    compare_money,
+    domain_matches,
+    host_of,
+    parse_date,
+    parse_money,
+)
+from guardkit.types import Truth
+
+from ._line import Line
+from ._policy import FieldTest, Plain
+
+_ORDERED = frozenset({"<", "<=", ">", ">="})
+
+
+def absent_truth(test: FieldTest) -> Truth:
+    """What a test says of a field that is not there."""
+    if test.op in _ORDERED:
+        return Truth.UNKNOWN
+    return Truth.YES if test.op in ("!=", "not in") else Truth.NO
+
+
+def truth_of(test: FieldTest, value: Plain, other_currency_differs: bool = False) -> Truth:
+    """What a test says of a value that is there; a list means several recipients.
+
+    `other_currency_differs` reads sums in two currencies as unequal instead of as unknown.
+    """
+    if isinstance(value, tuple):
+        parts = [_single(test, part, other_currency_differs) for part in value]
+        joined = Truth.YES
+        for part in parts:
+            joined &= part
+        return ~joined if test.op in ("!=", "not in") else joined
+    truth = _single(test, value, other_currency_differs)
+    return ~truth if test.op in ("!=", "not in") else truth
+
+
+def _single(test: FieldTest, value: Plain, differs: bool) -> Truth:
+    """The test without its negation: `!=` is read as `==`, `not in` as `in`."""
+    joined = Truth.NO
+    for wanted in test.values:
+        joined |= _compared(test, value, wanted, differs)
+    return joined
+
+
+def _compared(test: FieldTest, value: Plain, wanted: Plain, differs: bool) -> Truth:
+    if test.type == "domain":
+        host = host_of(value) if isinstance(value, str) else None
+        return Truth.UNKNOWN if host is None else _truth(domain_matches(host, str(wanted)))
+    if test.type == "money":
+        order = _money_order(value, wanted)
+        if order is None and differs and test.op not in _ORDERED and _sum(value):
+            return Truth.NO
+    else:
+        order = _order(test.type, value, wanted)
+    if order is None:
+        return Truth.UNKNOWN
+    match test.op:
+        case "<":
+            return _truth(order < 0)
+        case "<=":
+            return _truth(order <= 0)
+        case ">":
+            return _truth(order > 0)
+        case ">=":
+            return _truth(order >= 0)
+        case _:
+            return _truth(order == 0)
+
+
+def _order(type: str, value: Plain, wanted: Plain) -> int | None:
+    """-1, 0, 1, or None where the value is not of the type."""
+    match type:
+        case "answer":
+            return _sign(int(value), int(bool(wanted))) if isinstance(value, bool) else None
+        case "number" | "duration":
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return _sign(float(value), float(wanted)) if is_number else None  # type: ignore[arg-type]
+        case "date":
+            day = parse_date(value) if isinstance(value, str) else None
+            other = parse_date(str(wanted))
+            return (
+                None if day is None or other is None else _sign(day.toordinal(), other.toordinal())
+            )
+        case _:
+            if not isinstance(value, str):
+                return None
+            return 0 if value == wanted else 1
+
+
+def _sum(value: Plain) -> Money | None:
+    return parse_money(value) if isinstance(value, str) else None
+
+
+def _money_order(value: Plain, wanted: Plain) -> int | None:
+    one, other = _sum(value), _sum(wanted)
+    return None if one is None or other is None else compare_money(one, other)
+
+
+def _sign(a: float, b: float) -> int:
+    return (a > b) - (a < b)
+
+
+def _truth(holds: bool) -> Truth:
+    return Truth.YES if holds else Truth.NO
+
+
+# --- values that show every answer
+
+
+def readings(tests: Sequence[FieldTest]) -> list[Plain]:
+    """Values of one type such that any other value is answered like one of them by every test."""
+    match tests[0].type:
+        case "answer":
+            return [False, True]
+        case "number":
+            return list(_on_line(Line(), tests))
+        case "duration":
+            return [int(ms) for ms in _on_line(Line(0.0, is_integral=True), tests)]
+        case "date":
+            return list(_dates(tests))
+        case "money":
+            return list(_sums(tests))
+        case "domain":
+            return list(_hosts(_constants(tests)))
+        case _:
+            named = _constants(tests)
+            return [_unnamed(named), *named]
+
+
+def _constants(tests: Sequence[FieldTest]) -> list[str]:
+    return list(dict.fromkeys(str(value) for test in tests for value in test.values))
+
+
+def _unnamed(named: Sequence[str]) -> str:
+    return next(
+        word
+        for word in itertools.chain(["other"], map("other{}".format, itertools.count(2)))
+        if word not in named
+    )
+
+
+def _on_line(line: Line, tests: Sequence[FieldTest]) -> Iterator[float]:
+    for test in tests:
+        for value in test.values:
+            line.cut(_ordered_op(test), float(value))  # type: ignore[arg-type]
+    line.settle()
+    yield from (line.inside(at) for at in range(line.size))
+
+
+def _ordered_op(test: FieldTest) -> str:
+    return test.op if test.op in _ORDERED else "=="
+
+
+def _dates(tests: Sequence[FieldTest]) -> Iterator[str]:
+    line = Line(1.0, float(datetime.date.max.toordinal()), is_integral=True)
+    for test in tests:
+        for value in test.values:
+            day = parse_date(str(value))
+            if day is not None:
+                line.cut(_ordered_op(test), float(day.toordinal()))
+    line.settle()
+    for at in range(line.size):
+        yield datetime.date.fromordinal(int(line.inside(at))).isoformat()
+
+
+def _sums(tests: Sequence[FieldTest]) -> Iterator[str]:
+    sums = [(test, found) for test in tests for v in test.values if (found := parse_money(str(v)))]
+    currencies = sorted({found.currency for _, found in sums})
+    for currency in currencies:
+        line = Line()
+        for test, found in sums:
+            if found.currency == currency:
+                line.cut(_ordered_op(test), float(found.amount))
+        line.settle()
+        for at in range(line.size):
+            yield f"{_plain(line.inside(at))} {currency}"
+    other = next(name for name in ("EUR", "USD", *sorted(CURRENCIES)) if name not in currencies)
+    yield f"1 {other}"
+
+
+def _plain(amount: float) -> str:
+    text = format(Decimal(repr(amount)).normalize(), "f")
+    # Three decimals read as thousands in many countries, so the language refuses them.
+    return text + "0" if len(text.partition(".")[2]) == 3 else text
+
+
+def _hosts(patterns: Sequence[str]) -> Iterator[str]:
+    """A host elsewhere; each host that is named; one below each `*.` that is not itself named.
+
+    Which `*.` patterns a host matches is settled by the longest of them, so these are all.
+    """
+    elsewhere = ("elsewhere.example", "elsewhere.test", "elsewhere.invalid")
+    yield next(
+        host
+        for host in itertools.chain(elsewhere, map("elsewhere{}.test".format, itertools.count()))
+        if not any(domain_matches(host, pattern) for pattern in patterns)
+    )
+    for pattern in patterns:
+        base = pattern.removeprefix("*.")
+        yield base
+        if base != pattern:
+            exact = [name for name in patterns if not name.startswith("*.")]
+            below = itertools.chain(["mail"], map("host{}".format, itertools.count(1)))
+            yield next(
+                f"{label}.{base}"
+                for label in below
+                if not any(domain_matches(f"{label}.{base}", name) for name in exact)
+                and not any(
+                    name.startswith("*.")
+                    and len(name) > len(pattern)
+                    and domain_matches(f"{label}.{base}", name)
+                    for name in patterns
+                )
+            )

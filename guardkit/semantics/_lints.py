@@ -1,0 +1,256 @@
+"""Lint: nothing here is wrong, all of it is usually a mistake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from guardkit.diagnostics import Diagnostic, Label, Place, Span, diagnose
+from guardkit.syntax import ast
+
+from ._policy import (
+    And,
+    Asked,
+    AtLeast,
+    Check,
+    CheckedPolicy,
+    Cond,
+    Expected,
+    Or,
+    Rule,
+    atoms_of,
+    members_of,
+)
+from ._scope import Scope
+
+MAX_SAY_CHARS = 600
+
+_TRAINED = re.compile(
+    r"\b(?:be|remain|stay) (?:helpful|polite|honest|harmless|respectful|professional|friendly|nice)"
+    r"|\b(?:avoid|do not cause|don't cause|never cause|do no) harm"
+    r"|\byou are a helpful (?:ai )?assistant"
+    r"|\b(?:do not|don't|never) (?:lie|be rude|be offensive|help with illegal)"
+    r"|\banswer (?:truthfully|accurately|honestly)",
+    re.IGNORECASE,
+)
+# Only the prefixes of live credentials; test and example values are left alone.
+_SECRET = re.compile(
+    r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,}|sk-[A-Za-z0-9_-]{32,}|xox[abprs]-[\w-]{20,}"
+    r"|AIza[\w-]{35}|sk_live_[A-Za-z0-9]{20,})\b|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+def lint(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    """Everything worth a second look in a policy that compiles."""
+    yield from _unused(scope, policy)
+    yield from _owners(scope, policy)
+    yield from _rules(policy)
+    yield from _tests(scope, policy)
+    yield from _context(scope)
+    yield from _canary(policy)
+    yield from _duplicates(policy)
+    yield from _recipients(scope, policy)
+    yield from _secrets(scope)
+
+
+def _unused(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    used = scope.used
+    if not scope.is_module:
+        for name, check in scope.checks.items():
+            if ("check", name) not in used:
+                yield diagnose("unused-check", check.place, f"no rule uses the check `{name}`")
+        for name, principle in scope.principles.items():
+            if ("principle", name) not in used and principle.place is not None:
+                yield diagnose(
+                    "unused-declaration",
+                    principle.place,
+                    f"nothing uses the principle `{name}`",
+                    help="say it in `context`, or revise by it",
+                )
+    for name, param in scope.params.items():
+        if ("param", name) not in used:
+            yield diagnose("unused-parameter", param.place, f"nothing uses the parameter `{name}`")
+    for node in scope.file.declarations:
+        if isinstance(node, ast.UseModule | ast.UseTools):
+            kind = "module" if isinstance(node, ast.UseModule) else "tools"
+            if (kind, node.alias.text) not in used:
+                yield diagnose(
+                    "unused-module", scope.place(node.alias), f"nothing uses `{node.alias.text}`"
+                )
+    kinds: tuple[Literal["window", "sequence"], ...] = ("window", "sequence")
+    for kind in kinds:
+        blocks = scope.windows if kind == "window" else scope.sequences
+        for name, block in blocks.items():
+            if (kind, name) not in used and block.name is not None:
+                yield diagnose(
+                    "unused-declaration",
+                    scope.place(block.name),
+                    f"no rule asks the {kind} `{name}`",
+                )
+
+
+def _owners(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    header = next(d for d in scope.file.declarations if isinstance(d, ast.Header))
+    if policy.kind == "policy" and not policy.owner:
+        yield diagnose(
+            "missing-owner",
+            scope.place(header.name),
+            f"nobody owns `{policy.name}`",
+            help='add `owner "team@example.com"`: somebody has to answer for a refusal',
+        )
+
+
+def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    for rule in policy.rules:
+        if rule.action.verb == "block" and not rule.action.text and rule.name_place is not None:
+            yield diagnose(
+                "silent-block",
+                rule.name_place,
+                f"`{rule.name}` blocks without a word to the user",
+                help='add a message: `then block "…"`',
+            )
+        yield from _repeated(rule.condition)
+
+
+def _repeated(condition: Cond) -> Iterator[Diagnostic]:
+    members = members_of(condition)
+    if isinstance(condition, And | Or | AtLeast):
+        seen: dict[Cond, Cond] = {}
+        for member in members:
+            first = seen.setdefault(member, member)
+            if first is not member and member.place is not None and first.place is not None:
+                yield diagnose(
+                    "repeated-member",
+                    member.place,
+                    "the same condition stands here twice",
+                    labels=(Label(first.place, "it stands here first"),),
+                )
+    for member in members:
+        yield from _repeated(member)
+
+
+def _tests(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    titles: dict[str, ast.Test] = {}
+    for node in scope.file.declarations:
+        if isinstance(node, ast.Test):
+            first = titles.setdefault(str(node.title.value), node)
+            if first is not node:
+                yield diagnose(
+                    "duplicate-test",
+                    scope.place(node.title),
+                    "two tests have this name",
+                    labels=(Label(scope.place(first.title), "the first one"),),
+                )
+    expected = {
+        name
+        for case in policy.tests
+        for step in case.steps
+        if isinstance(step, Expected)
+        for name in step.by
+    }
+    if not policy.tests:
+        return  # a policy without tests hears of it from `guardkit test`
+    for rule in policy.rules:
+        if rule.name not in expected and rule.mode == "enforce" and rule.name_place is not None:
+            yield diagnose(
+                "untested-rule",
+                rule.name_place,
+                f"no test expects `{rule.name}`",
+                help=f"add a test with `expect {rule.action.verb} by {rule.name}`",
+            )
+
+
+def _context(scope: Scope) -> Iterator[Diagnostic]:
+    for block in scope.file.declarations:
+        if not (isinstance(block, ast.Block) and block.kind == "context"):
+            continue
+        for clause in block.clauses:
+            value = clause.values[0] if clause.values else None
+            if clause.word != "say" or not isinstance(value, ast.Literal):
+                continue
+            text = str(value.value)
+            if _TRAINED.search(text):
+                yield diagnose(
+                    "trained-behaviour",
+                    scope.place(value),
+                    "trained models do this anyway, so it costs tokens and changes nothing",
+                    help="say only what is special about this deployment",
+                )
+            if len(text) > MAX_SAY_CHARS:
+                yield diagnose(
+                    "long-instruction",
+                    scope.place(value),
+                    f"{len(text):,} characters are said before every request "
+                    f"(about {len(text) // 4:,} tokens)",
+                )
+
+
+def _canary(policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    if policy.context.canary:
+        return
+    used = {
+        atom.check
+        for rule in policy.rules
+        for atom in atoms_of(rule.condition)
+        if isinstance(atom, Asked)
+    }
+    for check in policy.checks:
+        if check.kind == "canary" and check.name in used:
+            yield diagnose(
+                "canary-without-context",
+                check.place,
+                f"`{check.name}` looks for a canary that nothing puts into the system prompt",
+                help="add `context { canary }`",
+            )
+
+
+def _duplicates(policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    first_of: dict[object, Check] = {}
+    for check in policy.checks:
+        first = first_of.setdefault((check.kind, check.config), check)
+        if first is not check and first.place.source == check.place.source:
+            yield diagnose(
+                "duplicate-check",
+                check.place,
+                f"`{check.name}` is the same check as `{first.name}`",
+                labels=(Label(first.place, "the first one"),),
+                help="they run once; one name is enough",
+            )
+
+
+def _recipients(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    users: dict[str, list[Rule]] = {}
+    for rule in policy.rules:
+        for atom in atoms_of(rule.condition):
+            if isinstance(atom, Asked):
+                users.setdefault(atom.check, []).append(rule)
+    for check in scope.checks.values():
+        rules = users.get(check.name, [])
+        if check.kind != "pattern" or not rules:
+            continue
+        if any(rule.surfaces != ("tool_call",) for rule in rules):
+            continue
+        sources = [match[0] for match in _tuples(check.get("match"))]
+        if any("@" in str(source) for source in sources):
+            yield diagnose(
+                "email-as-pattern",
+                check.place,
+                "recipients are compared by a pattern",
+                help="a pattern misses what it does not spell out: "
+                "compare `call.to.domain not in […]`",
+            )
+
+
+def _tuples(value: object) -> Iterable[tuple[object, ...]]:
+    return [item for item in value if isinstance(item, tuple)] if isinstance(value, tuple) else []
+
+
+def _secrets(scope: Scope) -> Iterator[Diagnostic]:
+    for match in _SECRET.finditer(scope.source.text):
+        yield diagnose(
+            "secret-in-policy",
+            Place(scope.source, Span(*match.span())),
+            "this looks like a live credential, and a policy file is read by many",
+            help="remove it and have it replaced: it has been in this file",
+        )

@@ -1,0 +1,276 @@
+"""From conditions to decision diagrams: the outcomes in which a condition is yes, and no.
+
+Everything else is unknown. A condition is judged by itself, as the runtime does: Kleene's three
+values, where an unknown that cannot change the outcome does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from guardkit.types import STRENGTH, Action
+
+from ._cells import Cell, Cells, Subject, cells_of, subject_of
+from ._diagrams import Diagrams
+from ._policy import (
+    And,
+    AtLeast,
+    Atom,
+    CascadeCond,
+    Check,
+    CheckedPolicy,
+    Cond,
+    Not,
+    Or,
+    Rule,
+    atoms_of,
+)
+
+_N = TypeVar("_N")
+
+
+class Logic(Protocol[_N]):
+    """What conditions are judged in: diagrams, or bit sets of samples."""
+
+    def atom(self, atom: Atom) -> tuple[_N, _N]: ...
+    def all_of(self, nodes: Iterable[_N]) -> _N: ...
+    def any_of(self, nodes: Iterable[_N]) -> _N: ...
+    def at_least(self, k: int, nodes: Sequence[_N]) -> _N: ...
+
+
+def judge(condition: Cond, logic: Logic[_N]) -> tuple[_N, _N]:
+    """Where a condition is yes and where it is no."""
+    match condition:
+        case And(members):
+            yes, no = _parts(members, logic)
+            return logic.all_of(yes), logic.any_of(no)
+        case Or(members):
+            yes, no = _parts(members, logic)
+            return logic.any_of(yes), logic.all_of(no)
+        case Not(inner):
+            holds, fails = judge(inner, logic)
+            return fails, holds
+        case AtLeast(count, members):
+            yes, no = _parts(members, logic)
+            # It is no once so many members are no that the others are too few.
+            return logic.at_least(count, yes), logic.at_least(len(members) - count + 1, no)
+        case CascadeCond():
+            return judge(as_formula(condition), logic)
+        case _:
+            return logic.atom(condition)
+
+
+def _parts(members: Sequence[Cond], logic: Logic[_N]) -> tuple[list[_N], list[_N]]:
+    pairs = [judge(member, logic) for member in members]
+    return [yes for yes, _ in pairs], [no for _, no in pairs]
+
+
+ALWAYS: Cond = And(())
+NEVER: Cond = Or(())
+
+
+def as_formula(cascade: CascadeCond) -> Cond:
+    """A cascade as `A or (not B and …)`, from the last step to the first."""
+    rest = ALWAYS if cascade.otherwise else NEVER
+    for step in reversed(cascade.steps):
+        if step.answer:
+            rest = Or((step.condition, rest))
+        else:
+            rest = And((Not(step.condition), rest))
+    return rest
+
+
+class Outcome(NamedTuple):
+    """Two nodes: where a condition is yes, and where it is no."""
+
+    yes: int
+    no: int
+
+
+class Twins:
+    """Checks of equal kind and properties answer alike: all of them count as the first."""
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self._checks: dict[str, Check] = {}
+        firsts: dict[object, Check] = {}
+        for check in checks:
+            alike = (check.kind, check.config, check.answers, check.labels)
+            self._checks[check.name] = firsts.setdefault(alike, check)
+
+    def subject(self, atom: Atom) -> Subject:
+        kind, *names = subject_of(atom)
+        first = self._checks.get(names[0]) if kind == "check" else None
+        return (kind, first.name) if first else (kind, *names)
+
+    def check(self, subject: Subject) -> Check | None:
+        return self._checks.get(subject[1]) if subject[0] == "check" else None
+
+
+class Space:
+    """All outcomes of some conditions: one variable for each subject, in order of first use.
+
+    Args:
+        wide: Whether cells that only a lenient runtime could see count too; see `cells_of`.
+
+    Raises:
+        TooLarge: here or in any method, where an exact answer would need too much room.
+    """
+
+    def __init__(
+        self,
+        conditions: Iterable[Cond],
+        twins: Twins,
+        *,
+        wide: bool = True,
+        limit: int = 200_000,
+    ) -> None:
+        atoms: dict[Subject, dict[Atom, None]] = {}
+        self._subject: dict[Atom, Subject] = {}
+        for condition in conditions:
+            for atom in atoms_of(condition):
+                if atom not in self._subject:
+                    self._subject[atom] = subject = twins.subject(atom)
+                    atoms.setdefault(subject, {})[atom] = None
+        self.diagrams = Diagrams(limit)
+        self.cells: dict[Subject, Cells] = {
+            subject: cells_of(subject, tuple(found), twins.check(subject), wide=wide)
+            for subject, found in atoms.items()
+        }
+        self._variables = {
+            subject: self.diagrams.variable(subject, len(cells.cells))
+            for subject, cells in self.cells.items()
+        }
+        self.subjects: tuple[Subject, ...] = tuple(self.cells)
+        self._known: dict[Cond, Outcome] = {}
+        self._atoms: dict[Atom, tuple[int, int]] = {}
+
+    # --- as a `Logic` of diagram nodes
+
+    def atom(self, atom: Atom) -> tuple[int, int]:
+        known = self._atoms.get(atom)
+        if known is None:
+            subject = self._subject[atom]
+            cells, variable = self.cells[subject], self._variables[subject]
+            known = self._atoms[atom] = (
+                self.diagrams.literal(variable, cells.yes[atom]),
+                self.diagrams.literal(variable, cells.no[atom]),
+            )
+        return known
+
+    def all_of(self, nodes: Iterable[int]) -> int:
+        return self.diagrams.all_of(nodes)
+
+    def any_of(self, nodes: Iterable[int]) -> int:
+        return self.diagrams.any_of(nodes)
+
+    def at_least(self, k: int, nodes: Sequence[int]) -> int:
+        return self.diagrams.at_least(k, nodes)
+
+    # --- questions
+
+    def outcome(self, condition: Cond) -> Outcome:
+        """Where a condition is yes, and where it is no."""
+        known = self._known.get(condition)
+        if known is None:
+            known = self._known[condition] = Outcome(*judge(condition, self))
+        return known
+
+    def unknown(self, condition: Cond) -> int:
+        """Where a condition is neither yes nor no."""
+        yes, no = self.outcome(condition)
+        return self.diagrams.negate(self.diagrams.either(yes, no))
+
+    def definite(self, node: int) -> int:
+        """Where everything a node looks at gave an answer."""
+        support = self.diagrams.support(node)
+        return self.diagrams.all_of(
+            self.diagrams.literal(variable, self.cells[subject].definite)
+            for subject, variable in self._variables.items()
+            if variable in support
+        )
+
+    def holds_when_definite(self, node: int) -> bool:
+        """Whether a node is true whenever everything it looks at gave an answer."""
+        return node == Diagrams.TRUE or self.diagrams.implies(self.definite(node), node)
+
+    def acts(self, rule: Rule, action: Action, exempt: Iterable[Cond] = ()) -> int:
+        """Where a rule contributes this action or a stronger one, unless an exemption applies."""
+        strength, node = STRENGTH[action], Diagrams.FALSE
+        if STRENGTH[rule.action.verb] >= strength:
+            node = self.outcome(rule.condition).yes
+        if STRENGTH[rule.on_error] >= strength:
+            node = self.diagrams.either(node, self.unknown(rule.condition))
+        for condition in exempt:
+            if node == Diagrams.FALSE:
+                break
+            node = self.diagrams.both(node, self.diagrams.negate(self.outcome(condition).yes))
+        return node
+
+    # --- examples
+
+    def example(self, node: int) -> dict[Subject, int] | None:
+        """The cell of each subject that matters in one outcome where a node is true.
+
+        As quiet an outcome as there is: few checks say yes and few fail.
+        """
+        chosen = self.diagrams.witness(node, self._quiet())
+        if chosen is None:
+            return None
+        return {subject: chosen[v] for subject, v in self._variables.items() if v in chosen}
+
+    def _quiet(self) -> Mapping[int, Sequence[int]]:
+        return {v: self.cells[subject].quiet_first() for subject, v in self._variables.items()}
+
+    def cell(self, subject: Subject, at: int) -> Cell:
+        return self.cells[subject].cells[at]
+
+    def variable(self, subject: Subject) -> int:
+        return self._variables[subject]
+
+
+def twins_of(policy: CheckedPolicy) -> Twins:
+    return Twins(policy.checks)
+
+
+def rewritten(condition: Cond, path: Sequence[int], change: Callable[[Cond], Cond]) -> Cond:
+    """A condition with the part at a path (member numbers from the root) changed."""
+    if not path:
+        return change(condition)
+    at, rest = path[0], path[1:]
+    match condition:
+        case And(members, place):
+            return And(_with(members, at, rest, change), place)
+        case Or(members, place):
+            return Or(_with(members, at, rest, change), place)
+        case AtLeast(count, members, place):
+            return AtLeast(count, _with(members, at, rest, change), place)
+        case Not(inner, place):
+            return Not(rewritten(inner, rest, change), place)
+        case CascadeCond(steps, otherwise, place):
+            step = steps[at]
+            changed = type(step)(step.answer, rewritten(step.condition, rest, change), step.place)
+            return CascadeCond((*steps[:at], changed, *steps[at + 1 :]), otherwise, place)
+        case _:
+            raise ValueError("a path leads below an atom")
+
+
+def _with(
+    members: tuple[Cond, ...], at: int, rest: Sequence[int], change: Callable[[Cond], Cond]
+) -> tuple[Cond, ...]:
+    return (*members[:at], rewritten(members[at], rest, change), *members[at + 1 :])
+
+
+def parts_of(condition: Cond, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Cond]]:
+    """Every part of a condition with its path, the deepest and last first, itself at the end."""
+    inner: tuple[Cond, ...] = ()
+    match condition:
+        case And(members) | Or(members) | AtLeast(_, members):
+            inner = members
+        case Not(negated):
+            inner = (negated,)
+        case CascadeCond(steps):
+            inner = tuple(step.condition for step in steps)
+    for at in range(len(inner) - 1, -1, -1):
+        yield from parts_of(inner[at], (*path, at))
+    yield path, condition

@@ -1,0 +1,265 @@
+"""Pattern literals: compiled with RE2 here, measured, and looked over for the usual slips."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from re import _constants as sre  # the regex tree has no public name
+from re import _parser as sre_parser  # the regex tree has no public name
+from typing import Any
+
+import re2
+
+from guardkit.diagnostics import Span
+from guardkit.syntax import ast
+
+from ._scope import Scope
+
+UNBOUNDED = -1
+FLAGS = "ism"
+MAX_PATTERN_CHARS = 4_000
+MAX_PROGRAM_BYTES = 4 << 20
+
+_LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
+_HOST_LIKE = re.compile(
+    r"(?<![\\\w])[a-z0-9-]{2,}(\.)(?:com|net|org|io|ai|dev|app|example|co|de|fr|eu|uk|gov|edu)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A pattern that compiles: as RE2 reads it, and the longest text it can match."""
+
+    source: str
+    flags: str
+    width: int
+
+
+def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
+    """Compile one literal; reports what RE2 or the language refuses, and lints the rest."""
+    unknown = [flag for flag in node.flags if flag not in FLAGS]
+    if unknown:
+        end = node.span.end
+        scope.error(
+            "bad-flag",
+            Span(end - len(node.flags), end),
+            f"`{unknown[0]}` is not a pattern flag",
+            help="the flags are `i` (any case), `s` (a dot matches line breaks), `m` (lines)",
+        )
+        return None
+    if len(node.source) > MAX_PATTERN_CHARS:
+        scope.error(
+            "pattern-too-large",
+            node,
+            f"the pattern has {len(node.source):,} characters; the limit is {MAX_PATTERN_CHARS:,}",
+            help="put long lists into a `words` check with a file",
+        )
+        return None
+    backtracking = _needs_backtracking(node.source)
+    if backtracking:
+        at, what, advice = backtracking
+        begin = node.span.start + 1 + at
+        scope.error(
+            "pattern-backtracking",
+            Span(begin, min(begin + 3, node.span.end)),
+            f"{what} needs backtracking, and patterns here run in linear time",
+            help=advice,
+        )
+        return None
+    prefix = f"(?{''.join(sorted(set(node.flags)))})" if node.flags else ""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_PROGRAM_BYTES
+    try:
+        program = re2.compile(prefix + node.source, options)
+    except re2.error as error:
+        _refused(scope, node, error)
+        return None
+    tree = _tree(prefix + node.source)
+    width = _width(tree)
+    shortest = tree.getwidth()[0] if tree is not None else None
+    if shortest == 0 or program.search("") is not None:
+        scope.error(
+            "pattern-matches-empty",
+            node,
+            "the pattern matches the empty text, so it matches every text",
+            help="replace `*` by `+`, or make one part required",
+        )
+        return None
+    _lint(scope, node, tree, width)
+    return Compiled(node.source, "".join(sorted(set(node.flags))), width)
+
+
+def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
+    detail = error.args[0] if error.args else ""
+    text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    if "too large" in text or "repetition size" in text or ("repeat" in text and "size" in text):
+        scope.error(
+            "pattern-too-large",
+            node,
+            "the pattern compiles to too large a program",
+            help="lower the repetition counts; one count may be at most 1000",
+        )
+        return
+    reason, _, piece = text.partition(": ")
+    span = node.span
+    at = node.source.find(piece) if piece else -1
+    if at >= 0 and piece != node.source:
+        span = Span(node.span.start + 1 + at, node.span.start + 1 + at + len(piece))
+    scope.error("bad-pattern", span, f"the pattern does not compile: {reason or 'not valid'}")
+
+
+def _needs_backtracking(source: str) -> tuple[int, str, str] | None:
+    in_class = False
+    i = 0
+    while i < len(source):
+        char = source[i]
+        if char == "\\":
+            after = source[i + 1 : i + 2]
+            if (not in_class and after and after in "123456789") or after == "k":
+                return i, "a back-reference", "match both places and compare them in a check"
+            i += 2
+            continue
+        if in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            i += 2 if source[i + 1 : i + 2] == "^" else 1
+            if source[i : i + 1] == "]":
+                i += 1
+            continue
+        elif source.startswith(_LOOKAROUND, i):
+            return (
+                i,
+                "look-around",
+                "match the surroundings too, or use two checks joined by `and`",
+            )
+        elif source.startswith("(?P=", i):
+            return i, "a back-reference", "match both places and compare them in a check"
+        elif source.startswith("(?>", i):
+            return i, "an atomic group", "write a plain group: nothing backtracks here"
+        elif char in "*+?}" and source[i + 1 : i + 2] == "+":
+            return i, "a possessive quantifier", "write it without the second `+`"
+        i += 1
+    return None
+
+
+def _tree(source: str) -> Any:
+    """The standard library's tree of the pattern, where it can read RE2's dialect; else None."""
+    plain = re.sub(r"\\[pP](?:\{\^?\w+\}|\w)", r"\\w", source)
+    plain = re.sub(r"\[:\^?\w+:\]", "a-z", plain).replace("\\z", "\\Z")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return sre_parser.parse(plain)
+    except (re.error, OverflowError, RecursionError):
+        return None
+
+
+def _width(tree: Any) -> int:
+    if tree is None:
+        return UNBOUNDED
+    longest = int(tree.getwidth()[1])
+    return UNBOUNDED if longest >= 1 << 31 else longest
+
+
+# --- lint
+
+
+def _lint(scope: Scope, node: ast.Pattern, tree: Any, width: int) -> None:
+    start = node.span.start + 1
+    for match in _HOST_LIKE.finditer(node.source):
+        at = start + match.start(1)
+        scope.error(
+            "unescaped-dot",
+            Span(at, at + 1),
+            f"the dot in `{match.group()}` matches any character",
+            help="write `\\.`",
+        )
+    if 0 <= width < 3:
+        scope.error(
+            "short-pattern",
+            node,
+            f"the pattern matches at most {width} character{'s' if width > 1 else ''}",
+            help="such a pattern is found in almost every text",
+        )
+    repeated = _repeated_class_member(node.source)
+    if repeated:
+        at, char = repeated
+        scope.error(
+            "repeated-class-member",
+            Span(start + at, start + at + 1),
+            f"`{char}` stands twice in this class",
+            help="a class names characters, not words: `(?:ab|cd)` matches words",
+        )
+    if tree is None:
+        return
+    if any(_nested_repetition(tree)):
+        scope.error(
+            "nested-repetition",
+            node,
+            "a repetition repeats a repetition",
+            help="it runs in linear time here, but one of the two is enough",
+        )
+    shadow = _shadowed_alternative(node.source)
+    if shadow:
+        first, second = shadow
+        scope.error(
+            "alternation-shadow",
+            node,
+            f"`{second}` is never reached: `{first}` matches first",
+            help="put the longer alternative first",
+        )
+
+
+def _repeated_class_member(source: str) -> tuple[int, str] | None:
+    for match in re.finditer(r"(?<!\\)\[(\^?)((?:\\.|[^\]\\])+)\]", source):
+        body = match.group(2)
+        if "[:" in body or re.search(r"(?<!^)-(?!$)", body):
+            continue
+        seen: set[str] = set()
+        for member in re.finditer(r"\\.|.", body):
+            if member.group() in seen:
+                return match.start(2) + member.start(), member.group()
+            seen.add(member.group())
+    return None
+
+
+def _nested_repetition(tree: Any) -> Iterator[bool]:
+    for op, argument in tree:
+        if op is sre.MAX_REPEAT or op is sre.MIN_REPEAT:
+            _, most, body = argument
+            inner = list(body)
+            while len(inner) == 1 and inner[0][0] is sre.SUBPATTERN:
+                inner = list(inner[0][1][3])
+            if (
+                most is sre.MAXREPEAT
+                and len(inner) == 1
+                and inner[0][0] in (sre.MAX_REPEAT, sre.MIN_REPEAT)
+                and inner[0][1][1] is sre.MAXREPEAT
+            ):
+                yield True
+            yield from _nested_repetition(body)
+        elif op is sre.SUBPATTERN:
+            yield from _nested_repetition(argument[3])
+        elif op is sre.BRANCH:
+            for branch in argument[1]:
+                yield from _nested_repetition(branch)
+
+
+_WORDS_ONLY = re.compile(r"(?:\\b)?(?:\((?:\?:)?)?([\w -]+(?:\|[\w -]+)+)\)?(?:\\b)?")
+
+
+def _shadowed_alternative(source: str) -> tuple[str, str] | None:
+    """A literal alternative that begins with an earlier one, where nothing after it decides."""
+    match = _WORDS_ONLY.fullmatch(source)
+    if not match or source.endswith("\\b"):
+        return None
+    words = match.group(1).split("|")
+    for i, second in enumerate(words):
+        for first in words[:i]:
+            if second.startswith(first):
+                return first, second
+    return None
