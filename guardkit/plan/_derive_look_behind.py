@@ -34,7 +34,5 @@ def derive_look_behind(plan: Plan) -> Plan:
         reach.append(max((reach[i] for i in node.inputs), default=0))
         width.append(max((width[i] for i in node.inputs), default=0))
         if isinstance(what, Rule | Join):
-            payloads[node.id] = replace(
-                what, reach=_ORDER[reach[-1]], look_behind=width[-1]
-            )
+            payloads[node.id] = replace(what, reach=_ORDER[reach[-1]], look_behind=width[-1])
     return with_payloads(plan, payloads)

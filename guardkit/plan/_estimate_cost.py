@@ -88,9 +88,7 @@ def _fires(plan: Plan, exemption: str, surface: Surface, chance: list[float]) ->
     return 0.0
 
 
-def _critical(
-    plan: Plan, surface: Surface, worst: list[float]
-) -> tuple[str, tuple[Step, ...]]:
+def _critical(plan: Plan, surface: Surface, worst: list[float]) -> tuple[str, tuple[Step, ...]]:
     """The rule that may wait longest, and for what, cheapest first as gates have it."""
     join = plan.join(surface)
     dearest: tuple[float, str, list[Node]] = (0.0, "", [])

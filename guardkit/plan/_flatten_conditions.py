@@ -1,4 +1,4 @@
-"""One shape for equal conditions: nested `and`s and `or`s flat, double negations gone, constants folded."""
+"""One shape for equal conditions: nothing nested in its like, no double `not`, no constants."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def _moved(root: Root, place: list[int]) -> Root:
     return replace(root, node=place[root.node])
 
 
-def _flat(nodes: list[Node], inputs: tuple[int, ...], what: And | Or) -> tuple[tuple[int, ...], What]:
+_Shape = tuple[tuple[int, ...], What]
+
+
+def _flat(nodes: list[Node], inputs: tuple[int, ...], what: And | Or) -> _Shape:
     same, other = (And, Or) if isinstance(what, And) else (Or, And)
     flat: list[int] = []
     for i in inputs:
@@ -56,7 +59,7 @@ def _flat(nodes: list[Node], inputs: tuple[int, ...], what: And | Or) -> tuple[t
     return tuple(flat), what
 
 
-def _quorum(nodes: list[Node], inputs: tuple[int, ...], what: AtLeast) -> tuple[tuple[int, ...], What]:
+def _quorum(nodes: list[Node], inputs: tuple[int, ...], what: AtLeast) -> _Shape:
     count = what.count
     kept: list[int] = []
     for i in inputs:

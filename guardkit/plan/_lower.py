@@ -20,6 +20,7 @@ from ._plan import (
     ParamRow,
     Plan,
     PrincipleRow,
+    Role,
     Root,
     RuleProse,
     RuleRow,
@@ -59,9 +60,7 @@ def lower_naively(policy: checked.CheckedPolicy, catalog: Catalog) -> Plan:
             if c.name in used
         ),
         rules=tuple(_row(rule, graph.checks) for rule in rules),
-        prose=tuple(
-            RuleProse(r.name, r.title, r.owner, r.version, r.note, r.refs) for r in rules
-        ),
+        prose=tuple(RuleProse(r.name, r.title, r.owner, r.version, r.note, r.refs) for r in rules),
         principles=tuple(
             PrincipleRow(p.name, p.tier, p.text, p.title)
             for p in sorted(policy.principles, key=lambda principle: principle.name)
@@ -78,7 +77,7 @@ def lower_naively(policy: checked.CheckedPolicy, catalog: Catalog) -> Plan:
         ),
         exemptions=tuple(row for row, _ in exemptions),
         monitors=tuple(
-            MonitorRow(m.name, m.rule, m.surface, m.direction, m.rate, m.over_ms)
+            MonitorRow(m.name, m.rule, m.surface, m.direction, float(m.rate), m.over_ms)
             for m in sorted(policy.monitors, key=lambda monitor: monitor.name)
         ),
         nodes=tuple(graph.nodes),
@@ -120,7 +119,7 @@ def _limits(defaults: checked.Defaults) -> Limits:
     budgets = sorted(defaults.budgets, key=lambda budget: SURFACES.index(budget.surface))
     return Limits(
         budgets=tuple(Budget(b.surface, b.ms, b.per_chunk) for b in budgets),
-        refusals=defaults.refusals,
+        refusals=None if defaults.refusals is None else float(defaults.refusals),
         hold_back=defaults.hold_back,
         hold_limit=defaults.hold_limit,
         session_ttl_ms=defaults.session_ttl_ms,
@@ -140,9 +139,7 @@ def _exemptions(
         count = seen[e.rule] = seen.get(e.rule, 0) + 1
         name = e.rule if count == 1 else f"{e.rule}/{count}"
         always = e.condition is None
-        rows.append(
-            (ExemptionRow(name, e.rule, e.tier, always, e.owner, e.reason, e.until), e)
-        )
+        rows.append((ExemptionRow(name, e.rule, e.tier, always, e.owner, e.reason, e.until), e))
     return rows
 
 
@@ -192,9 +189,14 @@ class _Graph:
                 ends = tuple(self._rule(rule, surface) for rule in judging)
                 yield Root("join", surface, surface, self._add(surface, ends, n.Join()))
             for name in sorted(self._sequences):
-                first = self._sequences[name].first
-                if first.on.surface == surface and first.where is not None:
-                    yield Root("first", name, surface, self._condition(first.where, surface))
+                sequence = self._sequences[name]
+                events: tuple[tuple[Role, checked.SequenceEvent], ...] = (
+                    ("first", sequence.first),
+                    ("then", sequence.then),
+                )
+                for role, event in events:
+                    if event.on.surface == surface and event.where is not None:
+                        yield Root(role, name, surface, self._condition(event.where, surface))
             for row, exemption in exemptions:
                 rule = by_rule.get(row.rule)
                 if rule and exemption.condition is not None and surface in rule.surfaces:
@@ -228,7 +230,7 @@ class _Graph:
                 return self._compare(self._check(check, surface), surface, op, bound)
             case checked.ComparedAtRate(check, measure, rate):
                 asked = self._check(check, surface)
-                return self._add(surface, (asked,), n.Compare("at", rate, measure))
+                return self._add(surface, (asked,), n.Compare("at", float(rate), measure))
             case checked.Labelled(check, labels):
                 asked = self._check(check, surface)
                 wanted = n.Compare("in", labels=tuple(sorted(set(labels))))
@@ -255,7 +257,7 @@ class _Graph:
                 return self._cascade(steps, otherwise, surface)
 
     def _compare(self, read: int, surface: Surface, relation: str, bound: float) -> int:
-        return self._add(surface, (read,), n.Compare(relation, bound))
+        return self._add(surface, (read,), n.Compare(relation, float(bound)))
 
     def _cascade(
         self, steps: tuple[checked.CascadeStep, ...], otherwise: bool, surface: Surface
@@ -273,6 +275,8 @@ class _Graph:
 
     def _completes(self, name: str, surface: Surface) -> int:
         then = self._sequences[name].then
+        if surface == "conversation":
+            return self._add(surface, (), n.Sequence(name))
         if then.on.surface != surface:
             return self._add(surface, (), n.Or())  # it cannot complete here
         inputs = () if then.where is None else (self._condition(then.where, surface),)
@@ -316,6 +320,7 @@ def _payloads(
             names=(check.name,),
             kind=check.kind,
             answers=check.answers,
+            labels=check.labels,
             reach=reach,
             width=width,
             fixed_us=cost.own_us + (0.0 if shared else cost.fixed_us),
@@ -346,7 +351,7 @@ def _own_model(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> str:
     """Checks on one model directory share its pass; others have none to share."""
     for known in spec.properties:
         if known.type == "model" and known.name in config:
-            return " ".join(("model", str(config[known.name]), str(config.get("digest", "")))).strip()
+            return f"model {config[known.name]} {config.get('digest', '')}".strip()
     return ""
 
 

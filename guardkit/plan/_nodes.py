@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from guardkit.catalog import Answers, Reach
-from guardkit.semantics import FieldOp, FieldType, Plain
+from guardkit.semantics import Plain
 from guardkit.types import Surface
 
 Op = Literal[
@@ -29,6 +29,9 @@ Op = Literal[
     "rule",
     "join",
 ]
+
+FieldOp = Literal["==", "!=", "in", "not in", "<", "<=", ">", ">="]
+FieldType = Literal["text", "number", "answer", "domain", "money", "duration", "date"]
 
 ALL_VIEWS = ("all",)
 VIEW_COUNT = {"all": 6}
@@ -74,6 +77,8 @@ class Check:
     names: tuple[str, ...]
     kind: str
     answers: Answers
+    labels: tuple[str, ...] = ()
+    """What a label check may answer; empty when nobody said."""
     reach: Reach = "match"
     width: int = UNBOUNDED
     fixed_us: float = 0.0
@@ -130,7 +135,8 @@ class Sequence:
     """The second event of a sequence, with the first within reach.
 
     The leaf answers whether the first event was seen; this event's own part, the tool and the
-    condition in `inputs`, is settled here.
+    condition in `inputs`, is settled here. On `conversation`, which has no event of its own, the
+    leaf answers for both.
     """
 
     op: ClassVar[Op] = "sequence"
@@ -227,8 +233,6 @@ PAYLOADS: tuple[type[What], ...] = (
 )
 
 LEAVES = frozenset({"check", "field", "window", "sequence"})
-CONDITIONS = frozenset({"check", "compare", "field", "sequence", "and", "or", "not", "at_least"})
-"""Operations whose value is a truth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Members of `and`, `or` and quorums stand in the order in which asking them settles most for least."""
+"""Members of `and`, `or` and quorums stand in the order that settles most for least."""
 
 from __future__ import annotations
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardkit.catalog import Answers
-from guardkit.semantics import Act, Config, Context, Mode, Model, OnError, Plain, Tier, Tool
+from guardkit.semantics import Act, Config, Context, Model, Plain, Tier, Tool
 from guardkit.types import Action, Severity, Surface
 
 from ._nodes import Node
 
-Role = Literal["join", "first", "exempt", "watch"]
-ROLES: tuple[Role, ...] = ("join", "first", "exempt", "watch")
+Mode = Literal["enforce", "shadow", "retired"]
+OnError = Literal["block", "hold", "flag", "pass"]
+Role = Literal["join", "first", "then", "exempt", "watch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule. `matches` are the span-bearing checks whose yes it covers, `asks` all its checks."""
+    """One rule. It covers the matches of the checks in `matches`; `asks` are all its checks."""
 
     name: str
     tier: str
@@ -111,7 +112,7 @@ class WindowRow:
 
 @dataclass(frozen=True, slots=True)
 class SequenceRow:
-    """Both events; the condition of the first is the root `first`, of the second the node's input."""
+    """Both events of a sequence; their conditions are the roots `first` and `then`, if any."""
 
     name: str
     first_surface: Surface

@@ -63,19 +63,19 @@ def comparer(what: Compare, read: Node, threshold: float | None) -> Callable[[ob
     threshold are unknown.
     """
     if what.relation == "in":
-        labels = frozenset(what.labels)
-        return lambda answer: (
-            (YES if answer in labels else NO) if isinstance(answer, str) else UNKNOWN
-        )
+        declared = read.what.labels if isinstance(read.what, Check) else ()
+        answers = dict.fromkeys(declared, NO) | dict.fromkeys(what.labels, YES)
+        other = UNKNOWN if declared else NO
+        return lambda answer: answers.get(answer, other) if isinstance(answer, str) else UNKNOWN
     bound = threshold if what.relation == "at" else what.bound
-    if bound is None:
+    if bound is None or (what.relation == "at" and not 0.0 <= bound <= 1.0):
         return lambda answer: UNKNOWN
     holds = _RELATIONS[what.relation]
     is_score = isinstance(read.what, Check) and read.what.answers == "score"
     low, high = (0.0, 1.0) if is_score else (-math.inf, math.inf)
 
     def compare(answer: object) -> int:
-        if type(answer) is not float and type(answer) is not int:
+        if not isinstance(answer, float | int) or answer is True or answer is False:
             return UNKNOWN
         if not low <= answer <= high or math.isinf(answer):
             return UNKNOWN
@@ -172,7 +172,7 @@ class Run:
         self.pending: list[int] = []
 
     def ask(self, node: int) -> Truth | Pending:
-        """The truth of one condition: of a rule, an exemption, a monitor, a sequence's first event."""
+        """The truth of one condition of the plan: of a rule, or of any root but a join."""
         value = self._settler.asks[node - self._settler.start_at](self)
         return PENDING if value == OPEN else _TRUTHS[value]
 
@@ -237,10 +237,10 @@ class Settler:
         """The same surface where these leaves are known to say no, worked out beforehand.
 
         A text without a single hit is the common case: an engine keeps the settler in which all
-        checks of a scan are silent, and pays only for the rules that are still open.
+        yes/no checks of a scan are silent, and pays only for the rules that are still open.
         """
         never = frozenset(silent)
-        run = Run(self, None, lambda node: Truth.NO if node.id in never else PENDING)
+        run = Run(self, _ANY_TOOL, lambda node: Truth.NO if node.id in never else PENDING)
         for at, ask in enumerate(self.asks):
             if run.values[at] is None:
                 ask(run)
@@ -263,6 +263,8 @@ class Settler:
 # --- one maker per operation: a node becomes a function of the run
 
 _Maker = Callable[[Settler, Node, Plan, Mapping[int, float]], Ask]
+_ANY_TOOL: Final = "*"
+"""The tool of a run that prepares for every event; no tool has this name."""
 _FAILED: Final = object()
 """Kept in place of None, which in `values` means "not asked"."""
 
@@ -332,10 +334,10 @@ def _sequence(settler: Settler, node: Node, plan: Plan, thresholds: Mapping[int,
 
     def ask(run: Run) -> int:
         if tools and run.tool not in tools:
-            return NO
+            return OPEN if run.tool is _ANY_TOOL else NO
         value = first_seen(run)
         for member in members:
-            if value == NO or value == OPEN:
+            if value in (NO, OPEN):
                 break
             got = member(run)
             value = OPEN if got == OPEN else min(value, got)

@@ -36,9 +36,8 @@ Subject = tuple[str, ...]
 State = Literal["value", "fails", "absent", "unreadable"]
 
 _MOST_CELLS = 4096
-_RISING = frozenset({"fpr", "recall", "tpr"})
+_RISING = frozenset({"fpr"})
 """Measures whose threshold falls as the rate grows: who reaches the one at 1 % reaches 5 %."""
-_FALLING = frozenset({"fnr", "specificity", "tnr"})
 
 
 def subject_of(atom: Atom) -> Subject:
@@ -178,8 +177,8 @@ def _label_facet(atoms: Sequence[Labelled], labels: tuple[str, ...]) -> _Facet:
 
 
 def _rate_facets(measure: str, atoms: Sequence[ComparedAtRate]) -> Iterator[_Facet]:
-    rates = sorted({atom.rate for atom in atoms}, reverse=measure in _FALLING)
-    if measure in _RISING or measure in _FALLING:
+    rates = sorted({atom.rate for atom in atoms})
+    if measure in _RISING:
         yield _rate_facet(measure, rates, atoms)
         return
     for rate in rates:  # nothing is known about the order of their thresholds

@@ -225,6 +225,10 @@ class Space:
     def cell(self, subject: Subject, at: int) -> Cell:
         return self.cells[subject].cells[at]
 
+    def subject(self, atom: Atom) -> Subject:
+        """What one of its atoms looks at; twins share a subject."""
+        return self._subject[atom]
+
     def variable(self, subject: Subject) -> int:
         return self._variables[subject]
 

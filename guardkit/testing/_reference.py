@@ -42,17 +42,13 @@ from guardkit.semantics import (
 )
 from guardkit.types import SEVERITIES, Action, Surface, Truth, strongest
 
-BLOCKED = "This was blocked by a policy."
-"""What a block says that brings no message of its own."""
+BLOCKED = "This was blocked by a policy."  # where the rule brings no message
 HELD = "This is waiting for approval."
-"""What is delivered in place of a text that is held."""
 
-Token = Callable[[str, str, str], str]
-"""(form, label, text) -> what stands for the text; form is `hash` or `pseudonym`."""
-Thresholds = Mapping[tuple[str, str, float], float]
-"""(check, measure, rate) -> the score at which `measure` is `rate`."""
+Token = Callable[[str, str, str], str]  # (form, label, text) -> what stands for the text
+Thresholds = Mapping[tuple[str, str, float], float]  # (check, measure, rate) -> score
 
-# --- what goes in
+# --- what goes in and what comes out
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +81,13 @@ class Event:
     context: Mapping[str, object] = field(default_factory=dict)
 
 
-# --- what comes out
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A match of a rule that fired."""
+    """A match of a rule that fired; its label is the one that rewriting shows."""
 
     rule: str
     check: str
-    label: str
-    start: int
-    end: int
-    pointer: str = ""
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +97,13 @@ class Settled:
     action: Action
     text: str
     rewritten: Mapping[str, str] = field(default_factory=dict)
-    """The string arguments of a rewritten tool call that changed, by JSON pointer."""
+    """The string arguments that rewriting changed, by JSON pointer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Settled):
     """The verdict on one event. Rule names are ordered by tier, severity, name."""
 
-    action: Action
-    text: str
-    rewritten: Mapping[str, str] = field(default_factory=dict)
     message: str | None = None
     """What the user is told; only when the action is `block`."""
     fired: tuple[str, ...] = ()
@@ -125,7 +112,7 @@ class Outcome:
     unknown: tuple[str, ...] = ()
     """Rules, in force or in shadow, that an unknown reached."""
     unknown_checks: tuple[str, ...] = ()
-    """Checks of those rules that gave no usable answer, sorted."""
+    """Checks of those rules that gave no usable answer."""
     findings: tuple[Finding, ...] = ()
     acts: tuple[tuple[str, Act], ...] = ()
     """What each rule that fired wants: approvers, principle, rounds and deadlines stand there."""
@@ -155,8 +142,7 @@ class _Judged:
     is_unknown: bool = False
 
 
-_Wish = tuple[Rule, Act]
-"""A rule in force that fired, and what it wants done."""
+_Wish = tuple[Rule, Act]  # a rule that fired, and what it wants done
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +161,6 @@ class _Mark:
         return is_mask and position >= self.end - self.act.keep
 
 
-def _bare_token(form: str, label: str, text: str) -> str:
-    return f"[{label}]"
-
-
 class Reference:
     """Judges events by a policy, one after the other, and keeps what sessions need.
 
@@ -195,14 +177,13 @@ class Reference:
         today: date,
         *,
         thresholds: Thresholds | None = None,
-        token: Token = _bare_token,
+        token: Token = lambda form, label, text: f"[{label}]",
     ) -> None:
         self._policy = policy
         self._today = today
-        self._thresholds = dict(thresholds or {})
+        self._thresholds = {k: v for k, v in (thresholds or {}).items() if 0 <= v <= 1}
         self._token = token
-        live = [rule for rule in policy.rules if rule.mode != "retired"]
-        self._rules = sorted(live, key=self._rank)
+        self._rules = sorted((r for r in policy.rules if r.mode != "retired"), key=self._rank)
         self._sessions: dict[str, _Session] = {}
 
     def forget(self, session: str = "") -> None:
@@ -215,10 +196,8 @@ class Reference:
             raise ValueError("nothing happens on `conversation`: its rules follow every event")
         state = self._sessions.setdefault(session, _Session())
         if state.closed_by:
-            message = state.closed_message
-            return Outcome(
-                "block", message, message=message, fired=state.closed_by, session_closed=True
-            )
+            said = state.closed_message
+            return Outcome("block", said, {}, said, state.closed_by, session_closed=True)
         if event.surface == "input":
             state.turn += 1
 
@@ -232,23 +211,23 @@ class Reference:
 
         judged.sort(key=lambda j: self._rank(j.rule))
         wishes = [(j.rule, act) for j in judged if j.standing == "fired" for act in j.acts]
-        self._close(wishes, event, state)
+        closing = [(r, act) for r, act in wishes if act.verb == "block" and act.for_session]
+        if closing:
+            state.closed_by = tuple(rule.name for rule, _ in closing)
+            state.closed_message = self._message(*closing[0], event)
         return self._outcome(judged, wishes, event, state)
 
     def _rank(self, rule: Rule) -> tuple[int, int, str]:
         return self._policy.tier_rank(rule.tier), SEVERITIES.index(rule.severity), rule.name
 
-    # --- one rule
-
     def _judge_rule(self, rule: Rule, event: Event, state: _Session) -> _Judged:
         truth = self._truth(rule.condition, event, state)
         if truth is Truth.NO:
             return _Judged(rule)
-        acts = (rule.action,) if truth is Truth.YES else ()
+        acts: tuple[Act, ...] = (rule.action,) if truth is Truth.YES else ()
         # A rule may fire although a check that says *what* to rewrite could not say so. Such an
         # unknown changes what is delivered, so it reaches the rule like any other.
-        blind = _rewrites_matches(rule.action) and self._has_unknown_matches(rule, event)
-        is_unknown = truth is Truth.UNKNOWN or blind
+        is_unknown = truth is Truth.UNKNOWN or self._misses_matches(rule, event)
         acts += _on_error(rule) if is_unknown else ()
         if not acts:
             return _Judged(rule, is_unknown=True)
@@ -257,22 +236,20 @@ class Reference:
             return _Judged(rule, "silent" if is_exempt else "shadow", acts, is_unknown)
         return _Judged(rule, "exempted" if is_exempt else "fired", acts, is_unknown)
 
-    def _has_unknown_matches(self, rule: Rule, event: Event) -> bool:
-        return any(
-            self._policy.check(name).spans and self._answer(name, event) is None
-            for name in positive_checks(rule.condition)
-        )
+    def _misses_matches(self, rule: Rule, event: Event) -> bool:
+        placing = [c for c in positive_checks(rule.condition) if self._policy.check(c).spans]
+        mute = any(self._answer(name, event) is None for name in placing)
+        return mute and _rewrites_matches(rule.action)
 
     def _is_exempt(self, rule: Rule, event: Event, state: _Session) -> bool:
         """Whether an exemption in force holds; an unknown one does not."""
-        for exemption in self._policy.exemptions:
-            until = values.parse_date(exemption.until)
-            if exemption.rule != rule.name or until is None or self._today > until:
-                continue
-            condition = exemption.condition
-            if condition is None or self._truth(condition, event, state) is Truth.YES:
-                return True
-        return False
+        granted = [e for e in self._policy.exemptions if e.rule == rule.name]
+        return any(
+            (until := values.parse_date(e.until)) is not None
+            and self._today <= until
+            and (e.condition is None or self._truth(e.condition, event, state) is Truth.YES)
+            for e in granted
+        )
 
     # --- conditions
 
@@ -283,9 +260,7 @@ class Reference:
             case Compared(check, op, bound):
                 return self._compared(check, op, bound, event)
             case ComparedAtRate(check, measure, rate):
-                threshold = self._thresholds.get((check, measure, rate), math.nan)
-                if not 0 <= threshold <= 1:
-                    return Truth.UNKNOWN
+                threshold = self._thresholds.get((check, measure, rate))
                 return self._compared(check, ">=", threshold, event)
             case Labelled(check, labels):
                 answer = self._answer(check, event)
@@ -314,17 +289,15 @@ class Reference:
     def _answer(self, name: str, event: Event) -> Answer | None:
         """A check's answer; None when it gave none, or one that makes no sense."""
         answer = event.answers.get(name)
-        if answer is None or not _makes_sense(answer, self._policy.check(name), event):
-            return None
-        return answer
+        return answer if answer and _makes_sense(answer, self._policy.check(name), event) else None
 
     def _asked(self, name: str, event: Event) -> Truth:
         answer = self._answer(name, event)
         return Truth.UNKNOWN if answer is None else _truth_of(answer.value is True)
 
-    def _compared(self, name: str, op: str, bound: float, event: Event) -> Truth:
+    def _compared(self, name: str, op: str, bound: float | None, event: Event) -> Truth:
         answer = self._answer(name, event)
-        if answer is None or not _is_number(answer.value):
+        if answer is None or bound is None or not _is_number(answer.value):
             return Truth.UNKNOWN
         return _truth_of(_RELATIONS[op](answer.value, bound))
 
@@ -355,46 +328,38 @@ class Reference:
 
     # --- from the rules that fired to one outcome
 
-    def _close(self, wishes: Sequence[_Wish], event: Event, state: _Session) -> None:
-        closing = [(r, act) for r, act in wishes if act.verb == "block" and act.for_session]
-        if closing:
-            state.closed_by = tuple(rule.name for rule, _ in closing)
-            state.closed_message = self._message(*closing[0], event)
-
     def _outcome(
         self, judged: Sequence[_Judged], wishes: Sequence[_Wish], event: Event, state: _Session
     ) -> Outcome:
         settled = self._settle(wishes, event)
-        is_held, is_revised = settled.action == "hold", settled.action == "revise"
         approved = [(rule, act) for rule, act in wishes if act.verb != "hold"]
         otherwise = _fallen_back(wishes, "hold", "revise")
+        fired = [j.rule for j in judged if j.standing == "fired"]
         unknown = [j.rule for j in judged if j.is_unknown]
+        asked = {check_of(atom) for rule in unknown for atom in atoms_of(rule.condition)}
+        mute = [name for name in asked if name and self._answer(name, event) is None]
 
         def named(standing: str) -> tuple[str, ...]:
             return tuple(j.rule.name for j in judged if j.standing == standing)
 
         return Outcome(
-            action=settled.action,
-            text=settled.text,
-            rewritten=settled.rewritten,
+            settled.action,
+            settled.text,
+            settled.rewritten,
             message=settled.text if settled.action == "block" else None,
             fired=named("fired"),
             exempted=named("exempted"),
             shadow=named("shadow"),
             unknown=tuple(rule.name for rule in unknown),
-            unknown_checks=self._silent_checks(unknown, event),
-            findings=tuple(
-                f for j in judged if j.standing == "fired" for f in self._findings(j.rule, event)
-            ),
+            unknown_checks=tuple(sorted(mute)),
+            findings=tuple(f for rule in fired for f in self._findings(rule, event)),
             acts=tuple((rule.name, act) for rule, act in wishes),
-            approved=self._settle(approved, event) if is_held else None,
-            otherwise=self._settle(otherwise, event) if is_held or is_revised else None,
+            approved=self._settle(approved, event) if settled.action == "hold" else None,
+            otherwise=self._settle(otherwise, event)
+            if settled.action in ("hold", "revise")
+            else None,
             session_closed=bool(state.closed_by),
         )
-
-    def _silent_checks(self, rules: Iterable[Rule], event: Event) -> tuple[str, ...]:
-        asked = {check_of(atom) for rule in rules for atom in atoms_of(rule.condition)}
-        return tuple(sorted(n for n in asked if n is not None and self._answer(n, event) is None))
 
     def _settle(self, wishes: Sequence[_Wish], event: Event) -> Settled:
         """The join of what is wanted, and what may be delivered under it."""
@@ -418,7 +383,7 @@ class Reference:
         that says yes, else the rule itself."""
         found = self._findings(rule, event)
         if found:
-            return found[0].label
+            return found[0].span.label
         yes = [c for c in positive_checks(rule.condition) if self._asked(c, event) is Truth.YES]
         return self._policy.check(min(yes)).label.upper() if yes else rule.name.upper()
 
@@ -428,12 +393,13 @@ class Reference:
         """The matches of every positive check of the condition that says yes, needed or not."""
         found: set[Finding] = set()
         for name in positive_checks(rule.condition):
-            answer = self._answer(name, event)
-            if answer is not None and answer.value is True:
-                for s in answer.spans:
-                    label = (s.label or self._policy.check(name).label).upper()
-                    found.add(Finding(rule.name, name, label, s.start, s.end, s.pointer))
-        return sorted(found, key=lambda f: (f.pointer, f.start, -f.end, f.label, f.check))
+            if self._asked(name, event) is Truth.YES:
+                for span in event.answers[name].spans:
+                    label = (span.label or self._policy.check(name).label).upper()
+                    found.add(Finding(rule.name, name, replace(span, label=label)))
+        return sorted(
+            found, key=lambda f: (f.span.pointer, f.span.start, -f.span.end, f.span.label, f.check)
+        )
 
     def _rewritten(self, wishes: Sequence[_Wish], event: Event) -> Settled:
         texts = _texts(event)
@@ -444,8 +410,8 @@ class Reference:
                 for place, text in texts.items():
                     marks[place].append(_Mark(0, len(text), label, rule, act))
             elif act.verb == "rewrite":
-                for f in self._findings(rule, event):
-                    marks[f.pointer].append(_Mark(f.start, f.end, f.label, rule, act))
+                for s in (found.span for found in self._findings(rule, event)):
+                    marks[s.pointer].append(_Mark(s.start, s.end, s.label, rule, act))
         done = {place: self._replace(text, marks[place]) for place, text in texts.items()}
         changed = {place: text for place, text in done.items() if place and text != texts[place]}
         return Settled("rewrite", done[""], changed)
@@ -473,21 +439,17 @@ class Reference:
             return tier, severity, mark.start, name, -mark.end, mark.label
 
         winner = min(group, key=rank)
-        act = winner.act
-        match act.form:
+        match winner.act.form:
             case "mask":
                 # A character stays only if every rule that matched it would leave it.
                 return "".join(
                     text[i] if all(m.keeps(i) for m in group if m.start <= i < m.end) else "*"
                     for i in range(start, end)
                 )
-            case "hash" | "pseudonym":
-                return self._token(act.form, winner.label, text[start:end])
+            case "hash" | "pseudonym" as form:
+                return self._token(form, winner.label, text[start:end])
             case _:
-                return _fill(act.text or "", winner.label, winner.rule)
-
-
-# --- rules and their actions
+                return _fill(winner.act.text or "", winner.label, winner.rule)
 
 
 def _rewrites_matches(act: Act) -> bool:
@@ -519,8 +481,8 @@ def _fallen_back(wishes: Sequence[_Wish], *verbs: Action) -> list[_Wish]:
 
 
 def _fill(text: str, label: str, rule: Rule) -> str:
-    words = {"{label}": label, "{rule}": rule.name}
-    return re.sub(r"\{label\}|\{rule\}", lambda found: words[found[0]], text)
+    words = {"label": label, "rule": rule.name}
+    return re.sub(r"\{(label|rule)\}", lambda found: words[found[1]], text)
 
 
 def _truth_of(claim: bool) -> Truth:
@@ -536,19 +498,22 @@ def _any(truths: Iterable[Truth]) -> Truth:
 
 
 def _at_least(count: int, truths: Sequence[Truth]) -> Truth:
-    yes, unknown = truths.count(Truth.YES), truths.count(Truth.UNKNOWN)
-    if yes >= count:
+    if truths.count(Truth.YES) >= count:
         return Truth.YES
-    return Truth.UNKNOWN if yes + unknown >= count else Truth.NO
+    return Truth.UNKNOWN if len(truths) - truths.count(Truth.NO) >= count else Truth.NO
 
 
-_RELATIONS = {"==": eq, "in": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+_RELATIONS: dict[str, Callable[..., bool]] = (
+    {"==": eq, "in": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+)  # fmt: skip
+_PARSE: dict[str, Callable[[str], object]] = (
+    {"date": values.parse_date, "duration": values.parse_duration, "money": values.parse_money}
+)  # fmt: skip
 
 
 def _is_number(value: object) -> TypeGuard[float]:
     """A finite number; `yes` and `no` are none."""
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _makes_sense(answer: Answer, check: Check, event: Event) -> bool:
@@ -627,15 +592,8 @@ def _related(value: object, wanted: object, test: FieldTest) -> Truth:
 
 def _read(value: object, type: str) -> object:
     """A value as the type that the policy reads it with; None where it is no such thing."""
-    if type == "number" or (type == "duration" and _is_number(value)):  # of milliseconds
+    if type in _PARSE and isinstance(value, str):
+        return _PARSE[type](value)
+    if type in ("number", "duration"):  # a duration in milliseconds
         return value if _is_number(value) else None
-    if type == "answer":
-        return value if isinstance(value, bool) else None
-    if not isinstance(value, str):
-        return None
-    readers = {
-        "money": values.parse_money,
-        "date": values.parse_date,
-        "duration": values.parse_duration,
-    }
-    return readers[type](value) if type in readers else value
+    return value if isinstance(value, bool if type == "answer" else str) else None
