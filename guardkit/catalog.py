@@ -6,7 +6,7 @@ two guards with different kinds live in one process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -83,6 +83,8 @@ class CheckSpec:
     width_from: str = ""
     """The size property that bounds a match, where one does."""
     reach: Reach = "match"
+    reach_with: tuple[tuple[str, Reach], ...] = ()
+    """A property whose presence changes the reach; the first that is given counts."""
     surfaces: tuple[str, ...] = ("input", "retrieved", "tool_call", "tool_result", "output")
     one_of: tuple[str, ...] = ()
     """At least one of these properties has to be given."""
@@ -98,6 +100,10 @@ class CheckSpec:
 
     def property(self, name: str) -> PropertySpec | None:
         return next((spec for spec in self.properties if spec.name == name), None)
+
+    def reach_for(self, given: Collection[str]) -> Reach:
+        """How much of a stream a check with these properties must see."""
+        return next((reach for name, reach in self.reach_with if name in given), self.reach)
 
 
 @dataclass(frozen=True, slots=True)

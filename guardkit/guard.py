@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 
 from guardkit._util.contained import ContainmentError, read_contained
@@ -12,14 +12,15 @@ from guardkit.catalog import Catalog
 from guardkit.checks import DISGUISES, SPECS
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
 from guardkit.errors import UsageError
+from guardkit.plan import Plan, lower, verify_budgets
 from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
 from guardkit.syntax import ast
 
 CATALOG = Catalog.of(SPECS, DISGUISES)
-MAX_POLICY_BYTES = 16_000_000
+MAX_POLICY_BYTES = 4_000_000
 MAX_DATA_BYTES = 64_000_000
 
-ParamValue = str | float | int | bool | date | Sequence["ParamValue"]
+ParamValue = str | float | int | bool | date | timedelta | Sequence["ParamValue"]
 
 
 def shipped(folder: str) -> Path:
@@ -42,26 +43,32 @@ def read_source(path: Path, shown: str) -> Source | Diagnostic:
     except OSError as error:
         return _unreadable(source, (error.strerror or "it cannot be read").lower())
     if len(raw) > MAX_POLICY_BYTES:
-        return diagnose("too-large", Place(source, Span(0, 0)), f"`{shown}` is over 16 MB")
+        return diagnose(
+            "too-large",
+            Place(source, Span(0, 0)),
+            f"`{shown}` is over 4 MB",
+            help="move word lists and examples into files of their own",
+        )
     return decode(raw, shown)
 
 
 def decode(raw: bytes, shown: str) -> Source | Diagnostic:
     """Bytes as policy text: UTF-8, a BOM is dropped."""
     source = Source(shown, "")
+    nowhere = Place(source, Span(0, 0))
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        what = f"`{shown}` is UTF-16 or UTF-32 text"
+        return diagnose("not-utf8", nowhere, what, help="save it as UTF-8")
     if b"\0" in raw[:4096]:
-        what = "UTF-16 or UTF-32 text" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "not text"
-        slug = "not-utf8" if what != "not text" else "binary-file"
-        return diagnose(
-            slug, Place(source, Span(0, 0)), f"`{shown}` is {what}", help="save it as UTF-8"
-        )
+        advice = "a policy is a text file; is this the right path?"
+        return diagnose("binary-file", nowhere, f"`{shown}` is not text", help=advice)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return diagnose(
             "not-utf8",
-            Place(source, Span(0, 0)),
+            nowhere,
             f"`{shown}` is not UTF-8: byte {error.start + 1:,} on line {line:,}",
             help="save it as UTF-8",
         )
@@ -119,6 +126,21 @@ class Disk:
             return read_contained(root, path, limit)
         except ContainmentError as error:
             raise LibraryError(error.kind) from None
+
+
+def data_of(root: Path, std: Path | None = None) -> Callable[[str], bytes]:
+    """Reads the data files of a checked policy by the names its checks have for them.
+
+    The reader raises `ContainmentError` for a file that is gone by now.
+    """
+
+    def read(name: str) -> bytes:
+        if name.startswith("std:"):
+            inside = name.removeprefix("std:")
+            return read_contained(std or shipped("policies") / "std", inside, MAX_DATA_BYTES)
+        return read_contained(root, name, MAX_DATA_BYTES)
+
+    return read
 
 
 def compile_file(
@@ -189,6 +211,9 @@ def _literal(name: str, value: ParamValue) -> ast.Value:
             return ast.Literal(nowhere, "text", value, f'"{value}"')
         case date():
             return ast.Literal(nowhere, "date", value.isoformat(), value.isoformat())
+        case timedelta():
+            ms = value // timedelta(milliseconds=1)
+            return ast.Literal(nowhere, "duration", ms, f"{ms}ms")
         case list() | tuple():
             return ast.ListOf(nowhere, tuple(_literal(name, item) for item in value))
         case _:
@@ -203,3 +228,15 @@ def active_rules(policy: CheckedPolicy) -> dict[str, tuple[str, ...]]:
             for surface in rule.surfaces:
                 found.setdefault(surface, []).append(rule.name)
     return {surface: tuple(names) for surface, names in found.items()}
+
+
+def plan_of(policy: CheckedPolicy, catalog: Catalog = CATALOG) -> Plan:
+    """The compiled rule graph of a policy."""
+    return lower(policy, catalog)
+
+
+def plan_findings(policy: CheckedPolicy, catalog: Catalog = CATALOG) -> tuple[Diagnostic, ...]:
+    """What compiling a policy shows about its budgets and its streams. A module has no plan."""
+    if policy.kind == "module":
+        return ()
+    return verify_budgets(lower(policy, catalog), policy)

@@ -1,10 +1,117 @@
 """Lower a checked policy to a rule graph; cost, draw, settle, save and load the graph."""
 
+from ._cost import CHUNK_KB, cost_table, spell_us
+from ._draw import DRAW_FORMATS, DrawFormat, draw
+from ._estimate_cost import costs_of
+from ._graph import dump
 from ._lower import lower_naively
-from ._nodes import Node
+from ._nodes import (
+    UNBOUNDED,
+    And,
+    AtLeast,
+    Check,
+    Compare,
+    Field,
+    Join,
+    Node,
+    Not,
+    Op,
+    Or,
+    Pass,
+    Rule,
+    Scan,
+    Sequence,
+    View,
+    What,
+    Window,
+)
 from ._passes import PASSES, lower
-from ._plan import Plan
-from ._save import PlanError, from_json, to_json
-from ._settle import PENDING, Settler, settle
+from ._plan import (
+    Budget,
+    CheckRow,
+    Costs,
+    ExemptionRow,
+    Limits,
+    MonitorRow,
+    NodeCost,
+    ParamRow,
+    Plan,
+    PrincipleRow,
+    Role,
+    Root,
+    RuleProse,
+    RuleRow,
+    SequenceRow,
+    Step,
+    SurfaceCost,
+    WindowRow,
+)
+from ._save import FORMAT, PlanError, digest_of, from_json, to_json
+from ._settle import PENDING, Answer, Leaves, Pending, Run, Settled, Settler, settle
+from ._verify_budgets import LIMIT_KB, LIMIT_US, verify_budgets
 
-__all__ = ["PASSES", "PENDING", "Node", "Plan", "PlanError", "Settler", "from_json", "lower", "lower_naively", "settle", "to_json"]
+__all__ = [
+    "CHUNK_KB",
+    "DRAW_FORMATS",
+    "FORMAT",
+    "LIMIT_KB",
+    "LIMIT_US",
+    "PASSES",
+    "PENDING",
+    "UNBOUNDED",
+    "And",
+    "Answer",
+    "AtLeast",
+    "Budget",
+    "Check",
+    "CheckRow",
+    "Compare",
+    "Costs",
+    "DrawFormat",
+    "ExemptionRow",
+    "Field",
+    "Join",
+    "Leaves",
+    "Limits",
+    "MonitorRow",
+    "Node",
+    "NodeCost",
+    "Not",
+    "Op",
+    "Or",
+    "ParamRow",
+    "Pass",
+    "Pending",
+    "Plan",
+    "PlanError",
+    "PrincipleRow",
+    "Role",
+    "Root",
+    "Rule",
+    "RuleProse",
+    "RuleRow",
+    "Run",
+    "Scan",
+    "Sequence",
+    "SequenceRow",
+    "Settled",
+    "Settler",
+    "Step",
+    "SurfaceCost",
+    "View",
+    "What",
+    "Window",
+    "WindowRow",
+    "cost_table",
+    "costs_of",
+    "digest_of",
+    "draw",
+    "dump",
+    "from_json",
+    "lower",
+    "lower_naively",
+    "settle",
+    "spell_us",
+    "to_json",
+    "verify_budgets",
+]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
-from ._graph import renumber
-from ._nodes import Check, Node
+from ._graph import renumber, with_nodes
+from ._nodes import Check, Field, Node
 from ._plan import Plan
 
 _ORDERLESS = frozenset({"and", "or", "at_least"})
@@ -39,9 +39,9 @@ def deduplicate_checks(plan: Plan) -> Plan:
         if isinstance(what, Check):
             key = (node.surface, answers[what.names[0]])
         else:
-            # `repr` keeps 1, 1.0 and True apart, which are equal as values.
             read = tuple(sorted(inputs)) if op in _ORDERLESS else inputs
-            key = (node.surface, op, repr(what), read)
+            # `repr` keeps 1, 1.0 and True apart, which are equal as values.
+            key = (node.surface, repr(what) if isinstance(what, Field) else what, read)
         known = first.get(key)
         if known is None:
             known = first[key] = len(nodes)
@@ -54,4 +54,4 @@ def deduplicate_checks(plan: Plan) -> Plan:
         if isinstance(check, Check) and len(names) > 1:
             merged = replace(check, names=tuple(sorted(names)))
             nodes[at] = Node(at, nodes[at].surface, nodes[at].inputs, merged)
-    return renumber(plan, nodes, [replace(root, node=place[root.node]) for root in plan.roots])
+    return renumber(with_nodes(plan, nodes, place))

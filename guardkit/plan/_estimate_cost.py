@@ -32,7 +32,7 @@ def costs_of(plan: Plan, kilobytes: float) -> Costs:
             node.id, worst[node.id], usual_us(node.what, kilobytes) * rates[node.id], rates[node.id]
         )
         for node in plan.nodes
-        if worst[node.id]
+        if worst[node.id] or node.op == "check"
     )
     by_surface: dict[Surface, list[NodeCost]] = {}
     for cost in nodes:
@@ -89,16 +89,20 @@ def _fires(plan: Plan, exemption: str, surface: Surface, chance: list[float]) ->
 
 
 def _critical(plan: Plan, surface: Surface, worst: list[float]) -> tuple[str, tuple[Step, ...]]:
-    """The rule that may wait longest, and for what, cheapest first as gates have it."""
-    join = plan.join(surface)
+    """What may wait longest, mostly a rule, and for what: cheapest first as gates have it."""
+    asking: list[tuple[str, int]] = []
+    for root in plan.roots:
+        if root.surface != surface:
+            continue
+        for i in plan.nodes[root.node].inputs if root.role == "join" else (root.node,):
+            what = plan.nodes[i].what
+            asking.append((what.name if isinstance(what, Rule) else root.name, i))
     dearest: tuple[float, str, list[Node]] = (0.0, "", [])
-    for i in join.inputs if join else ():
-        rule = plan.nodes[i]
-        assert isinstance(rule.what, Rule)
+    for name, i in asking:
         below = [node for node in _below(plan, i) if worst[node.id]]
         total = sum(worst[node.id] for node in below)
         if total > dearest[0]:
-            dearest = (total, rule.what.name, below)
+            dearest = (total, name, below)
     total, name, below = dearest
     steps = [
         Step(_named(node), worst[node.id]) for node in below if worst[node.id] >= total * _SHOWN
@@ -126,3 +130,9 @@ def _named(node: Node) -> str:
     if isinstance(what, Scan):
         return "scan"
     return what.op
+
+
+def price_of(plan: Plan, check: Node, kilobytes: float) -> float:
+    """One check at worst, with the scan or pass it reads, as if nothing shared it."""
+    group = plan.nodes[check.inputs[0]]
+    return worst_us(check.what, kilobytes) + worst_us(group.what, kilobytes)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ._graph import renumber
+from ._graph import with_nodes
 from ._nodes import And, AtLeast, Node, Not, Or, What
-from ._plan import Plan, Root
+from ._plan import Plan
 
 _YES, _NO = And(), Or()
 """Without inputs, `and` is yes and `or` is no."""
+
+_SHAPED = frozenset({"and", "or", "not", "at_least"})
+_Shape = tuple[tuple[int, ...], What]
 
 
 def flatten_conditions(plan: Plan) -> Plan:
@@ -19,30 +20,32 @@ def flatten_conditions(plan: Plan) -> Plan:
     for node in plan.nodes:
         inputs = tuple([place[i] for i in node.inputs])
         what = node.what
-        if isinstance(what, And | Or):
-            inputs, what = _flat(nodes, inputs, what)
-        elif isinstance(what, AtLeast):
-            inputs, what = _quorum(nodes, inputs, what)
-        elif isinstance(what, Not):
-            inner = nodes[inputs[0]]
-            if isinstance(inner.what, Not):
-                place.append(inner.inputs[0])
+        if what.op in _SHAPED:
+            inputs, what = _shape(nodes, inputs, what)
+            if len(inputs) == 1 and isinstance(what, And | Or):
+                place.append(inputs[0])  # one member alone is the condition
                 continue
-            if not inner.inputs and isinstance(inner.what, And | Or):
-                inputs, what = (), _NO if isinstance(inner.what, And) else _YES
-        if len(inputs) == 1 and isinstance(what, And | Or):
-            place.append(inputs[0])
-            continue
         place.append(len(nodes))
-        nodes.append(Node(len(nodes), node.surface, inputs, what))
-    return renumber(plan, nodes, [_moved(root, place) for root in plan.roots])
+        if node.id == len(nodes) and what is node.what and inputs == node.inputs:
+            nodes.append(node)
+        else:
+            nodes.append(Node(len(nodes), node.surface, inputs, what))
+    return with_nodes(plan, nodes, place)
 
 
-def _moved(root: Root, place: list[int]) -> Root:
-    return replace(root, node=place[root.node])
-
-
-_Shape = tuple[tuple[int, ...], What]
+def _shape(nodes: list[Node], inputs: tuple[int, ...], what: What) -> _Shape:
+    """The same condition in its one shape; a condition that is another's is an `and` of it."""
+    match what:
+        case And() | Or():
+            return _flat(nodes, inputs, what)
+        case AtLeast():
+            return _quorum(nodes, inputs, what)
+    inner = nodes[inputs[0]]
+    if isinstance(inner.what, Not):
+        return inner.inputs, _YES
+    if not inner.inputs and isinstance(inner.what, And | Or):
+        return (), _NO if isinstance(inner.what, And) else _YES
+    return inputs, what
 
 
 def _flat(nodes: list[Node], inputs: tuple[int, ...], what: And | Or) -> _Shape:
@@ -76,4 +79,4 @@ def _quorum(nodes: list[Node], inputs: tuple[int, ...], what: AtLeast) -> _Shape
         return _flat(nodes, tuple(kept), _NO)
     if count == len(kept):
         return _flat(nodes, tuple(kept), _YES)
-    return tuple(kept), AtLeast(count)
+    return tuple(kept), what if count == what.count else AtLeast(count)

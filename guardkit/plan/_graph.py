@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ._nodes import Node, What
-from ._plan import Plan, Root
+from ._nodes import CONDITIONS, Check, Node, What
+from ._plan import Plan
 
 
-def renumber(plan: Plan, nodes: Sequence[Node], roots: Iterable[Root] | None = None) -> Plan:
-    """The plan with these nodes, numbered in the order in which its roots reach them.
+def renumber(plan: Plan) -> Plan:
+    """The plan with its nodes numbered in the order in which its roots reach them.
 
-    Args:
-        nodes: The new nodes; a node's id is its index here, whatever its `id` says.
-        roots: The new roots; those of the plan when left out.
-
-    Returns:
-        A plan that keeps the order of inputs, drops what no root reaches, and has every node
-        after its inputs.
+    Keeps the order of inputs, drops what no root reaches, puts every node after its inputs and the
+    nodes of a surface side by side.
     """
-    chosen = plan.roots if roots is None else tuple(roots)
+    nodes = plan.nodes
     place: dict[int, int] = {}
     ordered: list[Node] = []
-    for root in chosen:
+    for root in plan.roots:
         stack = [root.node]
         while stack:
             at = stack[-1]
@@ -32,22 +27,27 @@ def renumber(plan: Plan, nodes: Sequence[Node], roots: Iterable[Root] | None = N
                 stack.pop()
                 continue
             node = nodes[at]
-            open_inputs = [i for i in node.inputs if i not in place]
-            if open_inputs:
-                stack.extend(reversed(open_inputs))
+            waiting = [i for i in node.inputs if i not in place]
+            if waiting:
+                stack.extend(reversed(waiting))
                 continue
             stack.pop()
-            place[at] = len(ordered)
+            number = place[at] = len(ordered)
             inputs = tuple([place[i] for i in node.inputs])
-            if node.id == len(ordered) and node.inputs == inputs:
-                ordered.append(node)
-            else:
-                ordered.append(Node(len(ordered), node.surface, inputs, node.what))
-    return replace(
-        plan,
-        nodes=tuple(ordered),
-        roots=tuple(replace(root, node=place[root.node]) for root in chosen),
-    )
+            if number != at or inputs != node.inputs:
+                node = Node(number, node.surface, inputs, node.what)
+            ordered.append(node)
+    roots = tuple([replace(root, node=place[root.node]) for root in plan.roots])
+    return replace(plan, nodes=tuple(ordered), roots=roots)
+
+
+def with_nodes(plan: Plan, nodes: Sequence[Node], place: Sequence[int]) -> Plan:
+    """The plan with other nodes; `place` says which new one each old one became.
+
+    Nodes that nothing reads any more may be among them until the next `renumber`.
+    """
+    roots = tuple([replace(root, node=place[root.node]) for root in plan.roots])
+    return replace(plan, nodes=tuple(nodes), roots=roots)
 
 
 def with_payloads(plan: Plan, payloads: dict[int, What]) -> Plan:
@@ -69,17 +69,28 @@ def redirect(plan: Plan, nodes: Sequence[Node], place: Sequence[int]) -> Plan:
         else node
         for node in nodes
     ]
-    return renumber(plan, rewired)
+    return with_nodes(plan, rewired, place)
 
 
 def structural_keys(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
-    """A sort key per node that depends on what it computes, not on numbers or on written order."""
+    """A sort key per condition that depends on what it means, not on numbers or written order."""
     keys: list[tuple[Any, ...]] = []
     for node in nodes:
-        # Payloads of one operation have comparable texts: their fields are plain data.
-        inputs = sorted([keys[i] for i in node.inputs])
-        keys.append((node.op, repr(node.what), *inputs))
+        what = node.what
+        if isinstance(what, Check):
+            keys.append(("check", what.names))  # a name stands for its check, whatever it reads
+        elif what.op in CONDITIONS:
+            inputs = [keys[i] for i in node.inputs]
+            if len(inputs) > 1:
+                inputs.sort()
+            keys.append((what.op, "" if what.op in _BARE else repr(what), *inputs))
+        else:
+            keys.append((what.op, getattr(what, "name", "")))
     return keys
+
+
+_BARE = frozenset({"and", "or", "not"})
+"""Operations that nothing but their inputs tells apart until gates are placed."""
 
 
 def parents_of(nodes: Sequence[Node]) -> list[list[int]]:
@@ -93,6 +104,7 @@ def parents_of(nodes: Sequence[Node]) -> list[list[int]]:
 
 def dump(plan: Plan) -> str:
     """The graph as stable text, one node a line: for goldens and for people."""
+    plan = renumber(plan)
     lines = []
     for node in plan.nodes:
         shown = [

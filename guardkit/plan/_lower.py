@@ -171,6 +171,7 @@ class _Graph:
         self.checks = {check.name: check for check in policy.checks}
         self._policy = policy
         self._sequences = {sequence.name: sequence for sequence in policy.sequences}
+        self._views: dict[tuple[Surface, n.View], int] = {}
         self._asked: dict[str, tuple[n.View, n.Scan | n.Pass | None, n.Check]] = {}
         self._catalog = catalog
 
@@ -182,9 +183,9 @@ class _Graph:
         """Build everything, surface by surface, and name what others ask for."""
         active = [rule for rule in rules if rule.mode != "retired"]
         watched = sorted(self._policy.monitors, key=lambda monitor: monitor.name)
-        by_rule = {rule.name: rule for rule in active}
+        surfaces_of = {rule.name: frozenset(on.surface for on in rule.on) for rule in active}
         for surface in SURFACES:
-            judging = [rule for rule in active if surface in rule.surfaces]
+            judging = [rule for rule in active if surface in surfaces_of[rule.name]]
             if judging:
                 ends = tuple(self._rule(rule, surface) for rule in judging)
                 yield Root("join", surface, surface, self._add(surface, ends, n.Join()))
@@ -198,8 +199,7 @@ class _Graph:
                     if event.on.surface == surface and event.where is not None:
                         yield Root(role, name, surface, self._condition(event.where, surface))
             for row, exemption in exemptions:
-                rule = by_rule.get(row.rule)
-                if rule and exemption.condition is not None and surface in rule.surfaces:
+                if exemption.condition is not None and surface in surfaces_of.get(row.rule, ()):
                     node = self._condition(exemption.condition, surface)
                     yield Root("exempt", row.name, surface, node)
             for monitor in watched:
@@ -223,11 +223,23 @@ class _Graph:
         return self._add(surface, (condition,), n.Rule(rule.name, tuple(sorted(tools))))
 
     def _condition(self, condition: checked.Cond, surface: Surface) -> int:
+        # By frequency: a policy of a thousand rules comes here many thousand times.
         match condition:
-            case checked.Asked(check):
-                return self._check(check, surface)
-            case checked.Compared(check, op, bound):
-                return self._compare(self._check(check, surface), surface, op, bound)
+            case checked.Asked():
+                return self._check(condition.check, surface)
+            case checked.Compared():
+                asked = self._check(condition.check, surface)
+                return self._compare(asked, surface, condition.op, condition.bound)
+            case checked.And():
+                return self._add(surface, self._members(condition.members, surface), n.And())
+            case checked.Or():
+                return self._add(surface, self._members(condition.members, surface), n.Or())
+            case checked.Not():
+                return self._add(surface, (self._condition(condition.inner, surface),), n.Not())
+            case checked.AtLeast(count, members):
+                return self._add(surface, self._members(members, surface), n.AtLeast(count))
+            case checked.CascadeCond(steps, otherwise):
+                return self._cascade(steps, otherwise, surface)
             case checked.ComparedAtRate(check, measure, rate):
                 asked = self._check(check, surface)
                 return self._add(surface, (asked,), n.Compare("at", float(rate), measure))
@@ -239,22 +251,12 @@ class _Graph:
                 return self._add(surface, (), n.Field(root, path, relation, values, type))
             case checked.WindowCount(window, op, bound):
                 count = self._add(surface, (), n.Window(window))
-                return self._compare(count, surface, op, float(bound))
+                return self._compare(count, surface, op, bound)
             case checked.SequenceSeen(sequence):
                 return self._completes(sequence, surface)
-            case checked.And(members):
-                inputs = tuple([self._condition(member, surface) for member in members])
-                return self._add(surface, inputs, n.And())
-            case checked.Or(members):
-                inputs = tuple([self._condition(member, surface) for member in members])
-                return self._add(surface, inputs, n.Or())
-            case checked.Not(inner):
-                return self._add(surface, (self._condition(inner, surface),), n.Not())
-            case checked.AtLeast(count, members):
-                inputs = tuple([self._condition(member, surface) for member in members])
-                return self._add(surface, inputs, n.AtLeast(count))
-            case checked.CascadeCond(steps, otherwise):
-                return self._cascade(steps, otherwise, surface)
+
+    def _members(self, members: tuple[checked.Cond, ...], surface: Surface) -> tuple[int, ...]:
+        return tuple([self._condition(member, surface) for member in members])
 
     def _compare(self, read: int, surface: Surface, relation: str, bound: float) -> int:
         return self._add(surface, (read,), n.Compare(relation, float(bound)))
@@ -282,12 +284,19 @@ class _Graph:
         inputs = () if then.where is None else (self._condition(then.where, surface),)
         return self._add(surface, inputs, n.Sequence(name, tuple(sorted(then.on.tools))))
 
+    def _view(self, surface: Surface, view: n.View) -> int:
+        """The text of a surface is one, so its views are the only thing shared from the start."""
+        known = self._views.get((surface, view))
+        if known is None:
+            known = self._views[surface, view] = self._add(surface, (), view)
+        return known
+
     def _check(self, name: str, surface: Surface) -> int:
         self.used.add(name)
         if name not in self._asked:
             self._asked[name] = _payloads(self.checks[name], self._catalog)
         view, shared, check = self._asked[name]
-        read = self._add(surface, (), view)
+        read = self._view(surface, view)
         if shared is not None:
             read = self._add(surface, (read,), shared)
         return self._add(surface, (read,), check)
@@ -351,7 +360,7 @@ def _own_model(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> str:
     """Checks on one model directory share its pass; others have none to share."""
     for known in spec.properties:
         if known.type == "model" and known.name in config:
-            return f"model {config[known.name]} {config.get('digest', '')}".strip()
+            return str(config[known.name])
     return ""
 
 

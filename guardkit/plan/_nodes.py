@@ -7,7 +7,7 @@ A `Node` is an id, a surface, the ids it reads and `what` it does. Everything a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from guardkit.catalog import Answers, Reach
 from guardkit.semantics import Plain
@@ -235,9 +235,17 @@ PAYLOADS: tuple[type[What], ...] = (
 LEAVES = frozenset({"check", "field", "window", "sequence"})
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node. INVARIANT: every id in `inputs` is smaller than `id` and of the same surface."""
+CONDITIONS: frozenset[Op] = frozenset(
+    {"check", "compare", "field", "sequence", "and", "or", "not", "at_least"}
+)
+"""Operations that may stand where a truth is read."""
+
+
+class Node(NamedTuple):
+    """One node. INVARIANT: every id in `inputs` is smaller than `id` and of the same surface.
+
+    A tuple, since passes make them by the ten thousand.
+    """
 
     id: int
     surface: Surface

@@ -7,9 +7,7 @@ from dataclasses import replace
 from ._graph import with_payloads
 from ._nodes import And, AtLeast, Check, Node, Or, What
 from ._plan import Plan
-from ._prices import DEAR_US, usual_us
-
-KILOBYTES = 1.0
+from ._prices import dear_nodes
 
 
 def place_gates(plan: Plan) -> Plan:
@@ -18,7 +16,7 @@ def place_gates(plan: Plan) -> Plan:
     The order is there already; a gate says where an engine may stop and look before it pays. A
     check is gated when every path from a root to it passes a gate.
     """
-    dear = dear_nodes(plan)
+    dear = dear_nodes(plan.nodes)
     payloads: dict[int, What] = {}
     open_paths = [False] * len(plan.nodes)  # reached by a path without a gate
     for root in plan.roots:
@@ -32,22 +30,9 @@ def place_gates(plan: Plan) -> Plan:
         elif isinstance(what, Check) and not open_paths[node.id]:
             payloads[node.id] = replace(what, is_gated=True)
         if open_paths[node.id]:
-            asked_at_once = node.inputs[: _unavoidable(node, gate)]
-            for i in asked_at_once:
+            for i in node.inputs[: _asked_at_once(node, gate)]:
                 open_paths[i] = True
     return with_payloads(plan, payloads)
-
-
-def dear_nodes(plan: Plan) -> list[bool]:
-    """Per node, whether asking it may run something dear."""
-    dear: list[bool] = []
-    for node in plan.nodes:
-        what = node.what
-        own = usual_us(what, KILOBYTES) >= DEAR_US
-        if isinstance(what, Check):
-            own = own or what.needs_gate
-        dear.append(own or any(dear[i] for i in node.inputs))
-    return dear
 
 
 def _gate(node: Node, dear: list[bool]) -> int:
@@ -67,8 +52,12 @@ def _may_settle(count: int, size: int, asked: int) -> bool:
     return asked >= min(count, size - count + 1)
 
 
-def _unavoidable(node: Node, gate: int) -> int:
-    """How many leading inputs are asked whatever the ones before say."""
+def unavoidable(node: Node) -> int:
+    """How many leading inputs of a node with its gate placed run whatever the others say."""
+    return _asked_at_once(node, getattr(node.what, "gate", 0))
+
+
+def _asked_at_once(node: Node, gate: int) -> int:
     match node.what:
         case And() | Or():
             return gate or 1

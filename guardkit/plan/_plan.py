@@ -234,6 +234,9 @@ class Plan:
     def check(self, name: str) -> CheckRow:
         return next(row for row in self.checks if row.name == name)
 
+    def sequence(self, name: str) -> SequenceRow:
+        return next(row for row in self.sequences if row.name == name)
+
     def asked(self, role: Role, surface: str) -> tuple[Root, ...]:
         """The roots of one role on one surface."""
         return tuple(root for root in self.roots if root.role == role and root.surface == surface)

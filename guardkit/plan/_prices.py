@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from ._nodes import VIEW_COUNT, Check, Node, Pass, Scan, What
 
+KILOBYTES = 1.0
+"""The text that orders and gates are made for."""
+
 DEAR_US = 500.0
 """From here on a check is dear: it leaves the loop, or would stall it, and wants a gate."""
 
@@ -34,16 +37,28 @@ def worst_us(what: What, kilobytes: float) -> float:
     return usual
 
 
+def dear_nodes(nodes: Sequence[Node]) -> list[bool]:
+    """Per node, whether asking it may run something dear."""
+    dear: list[bool] = []
+    for node in nodes:
+        what = node.what
+        own = usual_us(what, KILOBYTES) >= DEAR_US
+        if isinstance(what, Check):
+            own = own or what.needs_gate
+        dear.append(own or any(dear[i] for i in node.inputs))
+    return dear
+
+
 def chances(nodes: Sequence[Node]) -> list[float]:
     """Per node, how often it says yes on ordinary traffic, as if checks were independent."""
     found: list[float] = []
     for node in nodes:
-        found.append(_chance(node, [found[i] for i in node.inputs]))
+        # Sorted: products of floats depend on their order, and written order must not show.
+        found.append(_chance(node.what, sorted([found[i] for i in node.inputs])))
     return found
 
 
-def _chance(node: Node, inputs: list[float]) -> float:
-    what = node.what
+def _chance(what: What, inputs: list[float]) -> float:
     match what.op:
         case "check":
             assert isinstance(what, Check)

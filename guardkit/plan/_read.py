@@ -9,9 +9,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from guardkit.semantics import Plain
-
-from ._nodes import PAYLOADS, Check, Node, Op, Rule, What, Window
+from ._nodes import CONDITIONS, PAYLOADS, Check, Node, Op, Rule, What, Window
 from ._plan import Plan
 
 MAX_DEPTH = 400
@@ -19,10 +17,8 @@ MAX_DEPTH = 400
 
 _Reader = Callable[[Any, str], Any]  # Any: JSON going in, a value of the hinted type coming out
 _KINDS: dict[str, type[What]] = {kind.op: kind for kind in PAYLOADS}
+_PLAIN_SCALARS = {str, int, float, bool}
 _HEAD = ("id", "in", "op", "surface")
-_TRUTHS: frozenset[Op] = frozenset(
-    {"check", "compare", "field", "sequence", "and", "or", "not", "at_least"}
-)
 _READS: dict[Op, tuple[int, int | None, frozenset[Op]]] = {
     "view": (0, 0, frozenset()),
     "scan": (1, 1, frozenset({"view"})),
@@ -31,12 +27,12 @@ _READS: dict[Op, tuple[int, int | None, frozenset[Op]]] = {
     "compare": (1, 1, frozenset({"check", "window"})),
     "field": (0, 0, frozenset()),
     "window": (0, 0, frozenset()),
-    "sequence": (0, 1, _TRUTHS),
-    "and": (0, None, _TRUTHS),
-    "or": (0, None, _TRUTHS),
-    "not": (1, 1, _TRUTHS),
-    "at_least": (1, None, _TRUTHS),
-    "rule": (1, 1, _TRUTHS),
+    "sequence": (0, 1, CONDITIONS),
+    "and": (0, None, CONDITIONS),
+    "or": (0, None, CONDITIONS),
+    "not": (1, 1, CONDITIONS),
+    "at_least": (1, None, CONDITIONS),
+    "rule": (1, 1, CONDITIONS),
     "join": (1, None, frozenset({"rule"})),
 }
 """Per operation: fewest inputs, most inputs, what they may be."""
@@ -65,8 +61,6 @@ def _fail(where: str, wants: str) -> NoReturn:
 def _reader(hint: Any) -> _Reader:  # Any: a type as `get_type_hints` gives it
     if hint is Node:
         return _node
-    if hint == Plain:
-        return _plain
     if hint is type(None):
         return _none
     if hint in (str, int, float, bool):
@@ -78,8 +72,11 @@ def _reader(hint: Any) -> _Reader:  # Any: a type as `get_type_hints` gives it
         return _choice(args)
     if origin is tuple:
         return _many(_reader(args[0])) if args[-1] is Ellipsis else _fixed(args)
-    if origin in (Union, types.UnionType) and type(None) in args and len(args) == 2:
-        return _optional(next(arg for arg in args if arg is not type(None)))
+    if origin in (Union, types.UnionType):
+        if type(None) in args and len(args) == 2:
+            return _optional(next(arg for arg in args if arg is not type(None)))
+        if set(args) >= _PLAIN_SCALARS:  # `Plain`, which names itself
+            return _plain
     raise TypeError(f"no reader for {hint}")
 
 
@@ -252,7 +249,7 @@ def _roots(plan: Plan) -> None:
         if not 0 <= root.node < len(plan.nodes) or plan.nodes[root.node].surface != root.surface:
             _fail(f"{where}.node", "a node of its surface")
         op = plan.nodes[root.node].op
-        if (op == "join") != (root.role == "join") or op not in _TRUTHS | {"join"}:
+        if (op == "join") != (root.role == "join") or op not in CONDITIONS | {"join"}:
             _fail(f"{where}.node", f"a `{root.role}`")
         if root.role == "join" and root.surface in joined:
             _fail(where, "the only join of its surface")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from functools import cache
 from typing import Any, NoReturn
 
@@ -106,6 +106,7 @@ def digest_of(plan: Plan) -> str:
 
 # --- plain data
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _UNSEEN = re.compile(r"[^\x20-\x7e]")
 
 
@@ -130,18 +131,22 @@ def _field_names(kind: type) -> tuple[tuple[str, Any], ...]:
 
 
 def _plain(value: Any) -> Any:  # Any: a plan's values are dataclasses, tuples and scalars
-    if isinstance(value, Node):
-        return _node(value, frozenset())
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is tuple:
         return [_plain(item) for item in value]
-    if is_dataclass(value):
-        kind: Any = type(value)  # Any: `is_dataclass` also says yes to classes
-        return {name: _plain(getattr(value, name)) for name, _ in _field_names(kind)}
-    return value
+    if kind is Node:
+        return _node(value, frozenset())
+    names = _field_names(kind)  # type: ignore[arg-type]  # a class is hashable
+    return {name: _plain(getattr(value, name)) for name, _ in names}
 
 
 def _node(node: Node, without: frozenset[str]) -> dict[str, Any]:
-    """A node with its payload in one object; what equals its default is left out."""
+    """A node with its payload in one object; what equals its default is left out.
+
+    Tuples stay tuples: payloads hold only texts and plain data, which JSON writes as lists.
+    """
     what = node.what
     shown: dict[str, Any] = {
         "id": node.id,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 from guardkit.diagnostics import Label, did_you_mean
 from guardkit.syntax import ast
 from guardkit.types import ACTIONS, Action, Surface
 
 from ._checks import read_file
-from ._conditions import resolve
+from ._conditions import listed, resolve
 from ._event_fields import Setting
 from ._policy import (
+    Check,
     Expected,
     GivenAnswer,
     GivenContext,
@@ -29,9 +31,12 @@ from ._rules import Clauses, read_targets
 from ._scope import Scope
 from ._state import find_rule
 from ._tools import all_tools, find_tool
+from ._values import plain_literal
 
 OUTCOMES = ("stopped", "passed", *ACTIONS)
 MAX_CASES = 10_000
+MIN_ALARM_MS = 1_000
+MAX_ALARM_MS = 30 * 86_400_000
 
 
 def read_test(scope: Scope, node: ast.Test, rules: dict[str, Rule]) -> Iterator[TestCase]:
@@ -39,17 +44,18 @@ def read_test(scope: Scope, node: ast.Test, rules: dict[str, Rule]) -> Iterator[
     title = str(node.title.value)
     place = scope.place(node.title)
     if not any(isinstance(step, ast.Expect) for step in node.steps):
-        scope.error("test-without-expect", node.title, "the test expects nothing")
+        scope.error(
+            "test-without-expect",
+            node.title,
+            "the test expects nothing",
+            help="say what has to come out, such as `expect pass` or `expect block by RULE`",
+        )
         return
     values: list[Plain | None] = [None]
     if node.variable is not None and node.cases is not None:
         values = list(_loop(scope, node.cases))
-    for number, value in enumerate(values):
-        quiet = number > 0  # every case reads the same text: report its mistakes once
-        before = len(scope.report)
+    for value in values:
         steps = _steps(scope, node, value, rules)
-        if quiet:
-            del scope.report[before:]
         if steps is None:
             return
         case = "" if node.variable is None else str(value)
@@ -63,9 +69,20 @@ def _loop(scope: Scope, cases: ast.Value) -> Iterator[Plain]:
         if isinstance(value, tuple):
             yield from value
             return
+        if value is None:
+            return  # its own value was wrong
+    elif isinstance(cases, ast.Ref):
+        if not scope.is_broken(cases):
+            _unknown_name(scope, cases, scope.params)
+        return
     items = cases.items if isinstance(cases, ast.ListOf) else ()
     if not items or len(items) > MAX_CASES:
-        scope.error("type-mismatch", cases, "`for each` takes a list of values")
+        scope.error(
+            "type-mismatch",
+            cases,
+            "`for each` takes a list of values",
+            help="write `[…]`, or the name of a list parameter",
+        )
         return
     for item in items:
         if isinstance(item, ast.Literal):
@@ -79,6 +96,7 @@ def _steps(
 ) -> tuple[TestStep, ...] | None:
     found: list[TestStep] = []
     happened: Happened | None = None
+    is_after_event = False
     variable = node.variable.text if node.variable else None
     ok = True
     for step in node.steps:
@@ -106,10 +124,13 @@ def _steps(
                     if tool and text is not None
                     else None
                 )
+            case ast.Expect() if is_after_event and happened is None:
+                made = None  # the event itself was wrong
             case ast.Expect():
                 made = _expect(scope, step, happened, rules)
-        if isinstance(made, Happened):
-            happened = made
+        if isinstance(step, ast.Said | ast.Called | ast.Returned):
+            is_after_event = True
+            happened = made if isinstance(made, Happened) else None
         if made is None:
             ok = False
         else:
@@ -131,23 +152,28 @@ def _value(
     scope: Scope, node: ast.Value, variable: str | None, value: Plain | None
 ) -> Plain | None:
     if isinstance(node, ast.Literal):
-        return node.value
+        return plain_literal(scope, node)
     if isinstance(node, ast.Ref):
         if node.dotted == variable:
             return value
         if node.dotted in scope.params:
             scope.use("param", node.dotted)
             return scope.params[node.dotted].value
-        known = [*scope.params, *([variable] if variable else [])]
-        scope.error(
-            "unknown-name",
-            node,
-            f"`{node.dotted}` stands for nothing here",
-            help=did_you_mean(node.dotted, known) or "a text stands in double quotes",
-        )
+        if not scope.is_broken(node):
+            _unknown_name(scope, node, [*scope.params, *([variable] if variable else [])])
         return None
     scope.error("type-mismatch", node, "a plain value stands here")
     return None
+
+
+def _unknown_name(scope: Scope, node: ast.Ref, known: Iterable[str]) -> None:
+    scope.error(
+        "unknown-name",
+        node,
+        f"`{node.dotted}` stands for nothing here",
+        help=did_you_mean(node.dotted, known)
+        or f'write a text in double quotes, or declare `param {node.parts[0]}: text = "…"`',
+    )
 
 
 def _given(
@@ -160,19 +186,22 @@ def _given(
                 "given-type",
                 step,
                 "a field of the context cannot fail",
-                help="leave it out: it is absent then",
+                help=f"remove the line to have `{ref.dotted}` absent",
             )
             return None
         plain = _value(scope, step.value, variable, loop)
         return None if plain is None else GivenContext(ref.parts[1:], plain)
+    used = set(scope.used)
     check = scope.find_check(ref)
+    scope.used = used  # a test alone makes no use of a check: its answer has to matter to a rule
     if check is None:
         if not scope.is_broken(ref):
             scope.error(
                 "unknown-check",
                 ref,
                 f"no check is called `{ref.dotted}`",
-                help=did_you_mean(ref.dotted, scope.check_names()),
+                help=did_you_mean(ref.dotted, scope.check_names())
+                or "`given` answers for a check, or sets a field of `context`",
             )
         return None
     if step.value is None:
@@ -198,9 +227,18 @@ def _given(
             step.value,
             f"`{ref.dotted}` gives {wants[0]}",
             labels=(Label(check.place, f"a `{check.kind}` check"),),
+            help=_given_help(ref, check, plain),
         )
         return None
     return GivenAnswer(check.name, plain)
+
+
+def _given_help(ref: ast.Ref, check: Check, plain: Plain) -> tuple[str, ...]:
+    if check.answers == "label" and check.labels:
+        near = did_you_mean(str(plain), check.labels)
+        return near or ("labels are " + ", ".join(f"`{label}`" for label in check.labels),)
+    example = {"answer": "yes", "score": "0.90", "number": "3", "label": '"…"'}[check.answers]
+    return (f"write `given {ref.dotted} = {example}`, or `given {ref.dotted} fails`",)
 
 
 def _arguments(
@@ -264,6 +302,7 @@ def _expect(
             "expect-impossible",
             step.becomes or step,
             f"`{action}` leaves the text as it is, so it becomes nothing else",
+            help="leave out `becomes …`",
         )
         return None
     return Expected(action, tuple(names), becomes, scope.place(step))
@@ -278,14 +317,28 @@ def _can(
         )
         return False
     label = () if rule.name_place is None else (Label(rule.name_place, "the rule"),)
-    possible = {rule.action.verb, rule.on_error}
-    if action not in possible and not rule.action.for_session:
+    if rule.mode != "enforce":
+        scope.error(
+            "expect-impossible",
+            ref,
+            f"`{rule.name}` is {'in shadow' if rule.mode == 'shadow' else 'retired'}, "
+            "so it decides nothing",
+            labels=label,
+            help="enforce the rule, or leave it out here",
+        )
+        return False
+    if action not in (rule.action.verb, rule.on_error):
+        unsure = (
+            f", or with `{rule.on_error}` when a check cannot tell"
+            if rule.on_error not in (rule.action.verb, "pass")
+            else ""
+        )
         scope.error(
             "expect-impossible",
             step.verb,
             f"`{rule.name}` never answers with `{action}`",
             labels=label,
-            help=f"it may `{rule.action.verb}`",
+            help=f"it answers with `{rule.action.verb}`{unsure}",
         )
         return False
     if rule.surfaces != ("conversation",) and not rule.judges(event.surface, event.tool):
@@ -294,12 +347,20 @@ def _can(
         scope.error(
             "expect-impossible",
             ref,
-            f"`{rule.name}` does not judge this event",
+            f"`{rule.name}` does not judge {_shown(event)}",
             labels=label,
-            help="it judges " + ", ".join(f"`{surface}`" for surface in rule.surfaces),
+            help="it judges " + ", ".join(_judged(rule)),
         )
         return False
     return True
+
+
+def _shown(event: Happened) -> str:
+    return f"`{event.surface}`" + (f" of `{event.tool}`" if event.tool else "")
+
+
+def _judged(rule: Rule) -> list[str]:
+    return [f"`{on.surface}`" + (f" of {listed(on.tools)}" if on.tools else "") for on in rule.on]
 
 
 # --- probes and monitors
@@ -318,8 +379,13 @@ def read_probe(scope: Scope, block: ast.Block) -> Probe | None:
     target = clauses.get("on")
     if target is not None:
         on = read_targets(scope, [t for t in target.values if isinstance(t, ast.Target)]) or on
-        if len(on) != 1 or on[0].surface in ("conversation", "tool_call"):
-            scope.error("wrong-surface", target, "a probe sends texts to one surface")
+        if len(on) != 1 or on[0].tools or on[0].surface in ("conversation", "tool_call"):
+            scope.error(
+                "wrong-surface",
+                target,
+                "a probe sends texts to one surface",
+                help="write `on input`, `on retrieved`, `on tool_result` or `on output`",
+            )
     disguises = _disguises(scope, clauses.get("disguise"))
     expected = clauses.get("expect")
     rate = expected.values[0] if expected else None
@@ -338,8 +404,16 @@ def read_probe(scope: Scope, block: ast.Block) -> Probe | None:
         confidence = float(rate.confidence.value)
         if not 0.5 <= confidence < 1:
             scope.error("out-of-range", rate.confidence, "confidence lies between 50% and 100%")
-    if float(rate.rate.value) > 1:
+    share = float(rate.rate.value)
+    if share > 1:
         scope.error("out-of-range", rate.rate, "a rate is at most 100%")
+    elif share == (0 if rate.bound == "least" else 1):
+        scope.error(
+            "out-of-range",
+            rate.rate,
+            f"every run stays at {rate.bound} {rate.rate.raw}, so this expects nothing",
+            help="write the rate that the policy has to keep",
+        )
     if data is None or any(d.is_error for d in scope.report[before:]):
         return None
     seed = clauses.literal("seed")
@@ -367,7 +441,8 @@ def _disguises(scope: Scope, clause: ast.Clause | None) -> tuple[str, ...]:
                 "unknown-disguise",
                 name,
                 f"no disguise is called `{name.text}`",
-                help=did_you_mean(name.text, scope.catalog.disguises),
+                help=did_you_mean(name.text, scope.catalog.disguises)
+                or "disguises are " + listed(sorted(scope.catalog.disguises)),
             )
         found.append(name.text)
     return tuple(sorted(set(found)))
@@ -388,9 +463,30 @@ def read_monitor(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Moni
     rule = condition = None
     if isinstance(watch.condition, ast.Ref) and watch.condition.dotted in rules:
         rule = watch.condition.dotted
+        if rules[rule].mode == "retired":
+            scope.error(
+                "retired-reference",
+                watch.condition,
+                f"`{rule}` is retired and never fires",
+                help="watch a rule that is enforced, or remove the monitor",
+            )
         if surface and not rules[rule].judges(surface):
-            scope.error("wrong-surface", watch, f"`{rule}` does not judge `{surface}`")
+            scope.error(
+                "wrong-surface",
+                watch.surface or watch,
+                f"`{rule}` does not judge `{surface}`",
+                help="it judges " + ", ".join(_judged(rules[rule])),
+            )
             return None
+    elif _is_unknown(watch.condition, scope):
+        scope.error(
+            "unknown-name",
+            watch.condition,
+            f"`{watch.condition.dotted}` is neither a rule nor a check",
+            help=did_you_mean(watch.condition.dotted, [*rules, *scope.check_names()])
+            or "watch a rule by its name, or write a condition",
+        )
+        return None
     else:
         on = (On(surface),) if surface else (On("input"), On("output"))
         condition = resolve(
@@ -398,8 +494,20 @@ def read_monitor(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Moni
         )
         if condition is None:
             return None
-    if float(alarm.rate.value) > 1:
+    share = float(alarm.rate.value)
+    if share > 1:
         scope.error("out-of-range", alarm.rate, "a rate is at most 100%")
+        return None
+    if share == (1 if alarm.direction == "above" else 0):
+        scope.error(
+            "out-of-range",
+            alarm.rate,
+            f"no rate is {alarm.direction} {alarm.rate.raw}, so the alarm never rings",
+            help="write the rate at which somebody should look",
+        )
+        return None
+    if not MIN_ALARM_MS <= int(alarm.over.value) <= MAX_ALARM_MS:
+        scope.error("out-of-range", alarm.over, "an alarm looks over 1 second to 30 days")
         return None
     return Monitor(
         name,
@@ -411,3 +519,13 @@ def read_monitor(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Moni
         int(alarm.over.value),
         scope.place(anchor),
     )
+
+
+def _is_unknown(node: ast.Held, scope: Scope) -> TypeGuard[ast.Ref]:
+    """Whether a monitor watches a bare name that stands for nothing at all."""
+    if not isinstance(node, ast.Ref) or scope.is_broken(node):
+        return False
+    if node.parts[0] in ("context", "call", "true", "false"):
+        return False
+    known = {*scope.params, *scope.windows, *scope.check_names(), *scope.rule_blocks}
+    return node.dotted not in known

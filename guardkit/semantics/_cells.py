@@ -12,10 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from guardkit.types import Truth
-
 from ._diagrams import TooLarge
-from ._fields import absent_truth, readings, truth_of
+from ._fields import Answers, absent_answers, answers_to, memberships, readings
 from ._line import Line
 from ._policy import (
     Asked,
@@ -36,6 +34,8 @@ Subject = tuple[str, ...]
 State = Literal["value", "fails", "absent", "unreadable"]
 
 _MOST_CELLS = 4096
+_UNREADABLE = "no such thing"
+"""A text that is no host, sum, date or number."""
 _RISING = frozenset({"fpr"})
 """Measures whose threshold falls as the rate grows: who reaches the one at 1 % reaches 5 %."""
 
@@ -77,11 +77,18 @@ FAILS = Cell("fails")
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of one subject, and in which of them each atom says yes or no."""
+    """The cells of one subject, and in which of them each atom says yes or knows no answer."""
 
     cells: tuple[Cell, ...]
     yes: Mapping[Atom, Collection[int]] = field(repr=False)
-    no: Mapping[Atom, Collection[int]] = field(repr=False)
+    unknown: Mapping[Atom, Collection[int]] = field(repr=False)
+    absent: int | None = None
+    """The cell in which a field that is not there lies."""
+
+    def no(self, atom: Atom) -> list[int]:
+        """The cells in which an atom says no."""
+        yes, unknown = self.yes[atom], self.unknown[atom]
+        return [at for at in range(len(self.cells)) if at not in yes and at not in unknown]
 
     @property
     def definite(self) -> tuple[int, ...]:
@@ -95,6 +102,19 @@ class Cells:
                 loud[at] += 1
         order = range(len(self.cells))
         return tuple(sorted(order, key=lambda at: (not self.cells[at].is_definite, loud[at])))
+
+    def find(self, atoms: Iterable[Atom], other: Cells, at: int) -> int | None:
+        """A cell in which these atoms say what they say in a cell of another cut."""
+        wanted = [(atom, at in other.yes[atom], at in other.unknown[atom]) for atom in atoms]
+        sure = [self.yes[atom] for atom, yes, _ in wanted if yes]
+        among = min(sure, key=len) if sure else range(len(self.cells))
+        for cell in among:
+            if all(
+                (cell in self.yes[atom]) == yes and (cell in self.unknown[atom]) == unknown
+                for atom, yes, unknown in wanted
+            ):
+                return cell
+        return None
 
 
 def cells_of(
@@ -172,7 +192,7 @@ def _label_facet(atoms: Sequence[Labelled], labels: tuple[str, ...]) -> _Facet:
         named.append(rest[0] if rest else _fresh("other", named))
     return _Facet(
         tuple(Cell("value", label) for label in named),
-        {atom: [at for at, label in enumerate(named) if label in atom.labels] for atom in atoms},
+        {atom: {at for at, label in enumerate(named) if label in atom.labels} for atom in atoms},
     )
 
 
@@ -207,10 +227,8 @@ def _joined(facets: Sequence[_Facet], failures: Sequence[Cell]) -> Cells:
     else:
         _check_room(facets)
         cells, yes = _product(facets)
-    no: dict[Atom, Collection[int]] = {
-        atom: _complement(found, len(cells)) for atom, found in yes.items()
-    }
-    return Cells((*cells, *failures), yes, no)
+    failed = range(len(cells), len(cells) + len(failures))
+    return Cells((*cells, *failures), yes, dict.fromkeys(yes, failed))
 
 
 def _product(facets: Sequence[_Facet]) -> tuple[tuple[Cell, ...], dict[Atom, Collection[int]]]:
@@ -219,7 +237,7 @@ def _product(facets: Sequence[_Facet]) -> tuple[tuple[Cell, ...], dict[Atom, Col
     for place, facet in enumerate(facets):
         for atom, found in facet.yes.items():
             wanted = set(found)
-            yes[atom] = [at for at, row in enumerate(rows) if row[place] in wanted]
+            yes[atom] = {at for at, row in enumerate(rows) if row[place] in wanted}
     cells = []
     for row in rows:
         parts = [facet.cells[at] for facet, at in zip(facets, row, strict=True)]
@@ -232,16 +250,6 @@ def _product(facets: Sequence[_Facet]) -> tuple[tuple[Cell, ...], dict[Atom, Col
 def _agreed(parts: Sequence[Cell]) -> Cell:
     values = {part.value for part in parts}
     return Cell("value", values.pop() if len(values) == 1 else None)
-
-
-def _complement(found: Collection[int], count: int) -> Collection[int]:
-    if isinstance(found, range):
-        if found.start == 0:
-            return range(found.stop, count)
-        if found.stop == count:
-            return range(found.start)
-    inside = set(found)
-    return [at for at in range(count) if at not in inside]
 
 
 def _check_room(facets: Sequence[_Facet]) -> None:
@@ -260,90 +268,108 @@ def _fresh(word: str, taken: Collection[str]) -> str:
     )
 
 
-# --- fields: a set of example values that shows every combination of answers
-
-_Vector = tuple[Truth, ...]
+# --- fields: example values that show every combination of answers
 
 
 def _field_cells(tests: Sequence[FieldTest], wide: bool) -> Cells:
-    found: dict[_Vector, Cell] = {}
-    # Answers come before failures, and values before lists, so a cell shows its plainest example.
-    for cell, vector in _field_vectors(tests, wide):
-        if vector not in found or (cell.is_definite and not found[vector].is_definite):
-            found[vector] = cell
+    found: dict[Answers, Cell] = {}
+    # Values come before lists and failures, so that a cell shows its plainest example.
+    for cell, answers in _field_answers(tests, wide):
+        if answers not in found or (cell.is_definite and not found[answers].is_definite):
+            found[answers] = cell
         if len(found) > _MOST_CELLS:
             raise TooLarge(f"a field is looked at in more than {_MOST_CELLS} ways")
-    rows = list(found)
-    return Cells(
-        tuple(found.values()),
-        {
-            test: [i for i, row in enumerate(rows) if row[at] is Truth.YES]
-            for at, test in enumerate(tests)
-        },
-        {
-            test: [i for i, row in enumerate(rows) if row[at] is Truth.NO]
-            for at, test in enumerate(tests)
-        },
-    )
+    yes: dict[Atom, set[int]] = {test: set() for test in tests}
+    unknown: dict[Atom, set[int]] = {test: set() for test in tests}
+    for at, answers in enumerate(found):
+        for cells, bits in ((yes, answers.yes), (unknown, answers.unknown)):
+            for place in _bits(bits):
+                cells[tests[place]].add(at)
+    absent = list(found).index(absent_answers(tests))
+    return Cells(tuple(found.values()), yes, unknown, absent)
 
 
-def _field_vectors(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, _Vector]]:
+def _field_answers(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, Answers]]:
     types = list(dict.fromkeys(test.type for test in tests))
-    by_type = [list(_of_one_type([t for t in tests if t.type == type], wide)) for type in types]
     if len(types) == 1:
-        yield from by_type[0]
-    elif wide:
-        # How one value reads as two types is the runtime's business: allow every combination.
-        for row in itertools.product(*by_type):
-            truths = {
-                test: truth
-                for type, (_, vector) in zip(types, row, strict=True)
-                for test, truth in zip((t for t in tests if t.type == type), vector, strict=True)
-            }
-            yield row[0][0], tuple(truths[test] for test in tests)
+        yield from _of_one_type(tests, wide)
     else:
-        for values in by_type:
-            for cell, _ in values:
-                if cell.state == "value" and cell.value is not None:
-                    yield cell, tuple(truth_of(test, cell.value) for test in tests)
-    yield Cell("absent"), tuple(absent_truth(test) for test in tests)
-    if len(types) > 1:
-        yield Cell("unreadable"), (Truth.UNKNOWN,) * len(tests)
+        yield from _of_types(tests, types, wide)
+    yield Cell("absent"), absent_answers(tests)
+    unreadable = Cell("unreadable", 0.0 if types == ["text"] else _UNREADABLE)
+    yield unreadable, Answers(0, (1 << len(tests)) - 1)
 
 
-def _of_one_type(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, _Vector]]:
-    singles = readings(tests)
-    for value in singles:
-        yield Cell("value", value), tuple(truth_of(test, value) for test in tests)
-        if wide and tests[0].type == "money":
-            yield Cell("value", value), tuple(truth_of(test, value, True) for test in tests)
-    unknown = (Truth.UNKNOWN,) * len(tests)
-    yield Cell("unreadable"), unknown
-    if tests[0].type == "domain" or (wide and tests[0].type == "text"):
-        yield from _lists(tests, [str(value) for value in singles])
+def _of_types(
+    tests: Sequence[FieldTest], types: Sequence[str], wide: bool
+) -> Iterator[tuple[Cell, Answers]]:
+    """One field read as several types."""
+    groups = [[at for at, test in enumerate(tests) if test.type == type] for type in types]
+    by_type = [list(_of_one_type([tests[at] for at in group], wide)) for group in groups]
+    if not wide:
+        for value in (cell.value for found in by_type for cell, _ in found):
+            if value is not None:
+                yield Cell("value", value), answers_to(tests, value)
+        return
+    # How one value reads as two types is the runtime's business: allow every combination.
+    unreadable = [(Cell("unreadable"), Answers(0, (1 << len(group)) - 1)) for group in groups]
+    choices = [[*found, none] for found, none in zip(by_type, unreadable, strict=True)]
+    for row in itertools.product(*choices):
+        yes = unknown = 0
+        for group, (_, answers) in zip(groups, row, strict=True):
+            for place, at in enumerate(group):
+                yes |= (answers.yes >> place & 1) << at
+                unknown |= (answers.unknown >> place & 1) << at
+        yield row[0][0], Answers(yes, unknown)
 
 
-def _lists(tests: Sequence[FieldTest], singles: Sequence[str]) -> Iterator[tuple[Cell, _Vector]]:
-    """Several values at once: `in` means all of them, `not in` any."""
-    negated = [test.op in ("!=", "not in") for test in tests]
-    within = [replace(test, op="in") for test in tests]
-    one: dict[_Vector, tuple[str, ...]] = {}
-    for value in singles:
-        one.setdefault(tuple(truth_of(test, value) for test in within), (value,))
-    one.setdefault((Truth.UNKNOWN,) * len(tests), ())
-    known = dict(one)
-    todo = list(one)
+def _of_one_type(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, Answers]]:
+    type = tests[0].type
+    if type not in ("text", "domain"):
+        for value in readings(tests):
+            yield Cell("value", value), answers_to(tests, value)
+            if wide and type == "money":
+                yield Cell("value", value), answers_to(tests, value, True)
+        return
+    flipped = sum(1 << at for at, test in enumerate(tests) if test.op in ("!=", "not in"))
+    singles = memberships(tests)
+    for value, inside in singles:
+        yield Cell("value", value), Answers(inside ^ flipped, 0)
+    if type == "domain" or wide:
+        # Several values at once: `in` means all of them, `not in` any.
+        for several, inside in _lists(singles):
+            yield Cell("value", several), Answers(inside ^ flipped, 0)
+    if type == "domain":
+        alone = [((value,), inside) for value, inside in singles]
+        for several, inside in (*alone, *_lists(singles)):
+            yield Cell("unreadable", (*several, _UNREADABLE)), Answers(~inside & flipped, inside)
+
+
+def _lists(singles: Sequence[tuple[str, int]]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Lists of values that are inside other combinations of sets than any single value."""
+    known: dict[int, tuple[str, ...]] = {inside: (value,) for value, inside in reversed(singles)}
+    todo = list(known)
+    meeting: dict[int, list[int]] = {}
+    for inside in todo:
+        for bit in _bits(inside):
+            meeting.setdefault(bit, []).append(inside)
+    if len(known) > 1 and 0 not in known:
+        known[0] = (singles[0][0], singles[-1][0])
     while todo:
-        vector = todo.pop()
-        for other, values in one.items():
-            joined = tuple(a & b for a, b in zip(vector, other, strict=True))
-            if joined not in known:
-                known[joined] = (*known[vector], *values)
-                todo.append(joined)
+        inside = todo.pop()
+        for other in {other for bit in _bits(inside) for other in meeting.get(bit, ())}:
+            if inside & other not in known:
+                known[inside & other] = (*known[inside], *known[other])
+                todo.append(inside & other)
             if len(known) > _MOST_CELLS:
                 raise TooLarge(f"a list is looked at in more than {_MOST_CELLS} ways")
-    for vector, several in known.items():
+    for inside, several in known.items():
         if len(several) > 1:
-            truths = tuple(~t if no else t for t, no in zip(vector, negated, strict=True))
-            has_unreadable = Truth.UNKNOWN in vector
-            yield Cell("unreadable" if has_unreadable else "value", several), truths
+            yield several, inside
+
+
+def _bits(number: int) -> Iterator[int]:
+    while number:
+        lowest = number & -number
+        number ^= lowest
+        yield lowest.bit_length() - 1

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from guardkit.catalog import Catalog
-from guardkit.diagnostics import Diagnostic, Label, Source, did_you_mean
+from guardkit.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
 from guardkit.syntax import ast, parse
 from guardkit.types import SEVERITIES
 
+from ._analyses import analyse
 from ._cases import read_monitor, read_probe, read_test
 from ._checks import check_declaration
 from ._library import Library
 from ._lints import lint
 from ._modules import apply_rule, bind_params, refuse_in_module, use_module
+from ._patterns import UNBOUNDED
 from ._policy import (
     Check,
     CheckedPolicy,
@@ -31,7 +33,7 @@ from ._policy import (
     atoms_of,
     check_of,
 )
-from ._rules import DEFAULT_TIERS, read_rule, read_tiers
+from ._rules import DEFAULT_TIERS, Clauses, read_rule, read_tiers
 from ._scope import Scope
 from ._state import (
     blocks,
@@ -77,6 +79,7 @@ def check(
     if policy is None or any(diagnostic.is_error for diagnostic in found):
         return Checked(None, _sorted(found))
     found.extend(lint(scope, policy))
+    found.extend(analyse(policy))
     return Checked(policy, _sorted(found))
 
 
@@ -102,6 +105,8 @@ class _Reader:
         prepare(scope, self._overridden())
         rules = self._rules()
         defaults = read_defaults(scope)
+        if defaults.hold_back is not None:
+            _bounded_on_streams(scope, rules)
         context = read_context(scope)
         model = read_model(scope)
         windows = self._named("window", lambda b: read_window(scope, b, rules))
@@ -177,7 +182,8 @@ class _Reader:
                     or ("parameters are " + ", ".join(f"`{k}`" for k in known) if known else ()),
                 )
                 continue
-            arguments[name] = ast.Argument(value.span, name, value, value.span)
+            node = next(d.name for d in self.scope.file.declarations if _declares(d, name))
+            arguments[name] = ast.Argument(node.span, name, _at(value, node.span), node.span)
         return arguments
 
     def _named(self, kind: str, read: Callable[[ast.Block], T | None]) -> list[T]:
@@ -211,6 +217,7 @@ class _Reader:
                     node.target,
                     f"`{applied.name}` is applied twice",
                     labels=() if first is None else (Label(first, "applied here first"),),
+                    help="apply it once, with all that is to be said about it",
                 )
                 continue
             rules[applied.name] = applied
@@ -225,20 +232,58 @@ class _Reader:
             library = [
                 f"{alias}.{name}" for alias, m in scope.modules.items() for name in m.rule_blocks
             ]
+            advice = "write a `rule`, or `apply` one of a module"
+            if rules:
+                advice = "every rule is retired: remove the `mode` of those that should act"
+            elif library:
+                advice = f"library rules act through `apply`, such as `apply {library[0]}`"
             scope.error(
                 "no-active-rules",
                 header.name,
                 f"no rule of `{header.name.text}` is active, so it lets everything through",
-                help=f"library rules act through `apply`, such as `apply {library[0]}`"
-                if library
-                else "write a `rule`, or `apply` one of a module",
+                help=advice,
             )
         elif all(rule.mode == "shadow" for rule in active):
             scope.error(
                 "all-shadow",
                 header.name,
                 f"every rule of `{header.name.text}` is in shadow, so it lets everything through",
+                help="remove the `mode` of those that should act",
             )
+
+
+def _bounded_on_streams(scope: Scope, rules: dict[str, Rule]) -> None:
+    """A match without an upper length cannot be held back in part."""
+    by_name = {check.name: check for check in scope.all_checks()}
+    told: set[str] = set()
+    for rule in rules.values():
+        if "output" not in rule.surfaces or rule.mode == "retired" or rule.name_place is None:
+            continue
+        for name in dict.fromkeys(check_of(atom) for atom in atoms_of(rule.condition)):
+            check = by_name.get(name or "")
+            if check is None or check.name in told:
+                continue
+            if check.get("width") == UNBOUNDED:
+                told.add(check.name)
+                scope.error(
+                    "pattern-unbounded",
+                    rule.name_place,
+                    f"`{check.name}` may match any length, and replies are streamed",
+                    labels=(Label(check.place, "no upper length"),),
+                    help="bound the pattern, such as `{1,64}` for `+`, "
+                    "or hold whole replies: `defaults { hold_back all }`",
+                )
+
+
+def _declares(declaration: ast.Declaration, name: str) -> TypeGuard[ast.Param]:
+    return isinstance(declaration, ast.Param) and declaration.name.text == name
+
+
+def _at(value: ast.Value, span: Span) -> ast.Value:
+    """A value from outside the file, placed where the file declares what it is for."""
+    if isinstance(value, ast.ListOf):
+        return ast.ListOf(span, tuple(_at(item, span) for item in value.items))
+    return replace(value, span=span)
 
 
 def prepare(scope: Scope, arguments: dict[str, ast.Argument]) -> None:
@@ -251,6 +296,9 @@ def prepare(scope: Scope, arguments: dict[str, ast.Argument]) -> None:
 def _load(scope: Scope, bind: Callable[[], None]) -> None:
     bind()
     file = scope.file
+    for node in file.declarations:
+        if isinstance(node, ast.Header):
+            Clauses(scope, node.clauses)  # reports what is given twice
     for node in file.declarations:
         if isinstance(node, ast.UseModule):
             name = node.alias.text
@@ -297,6 +345,7 @@ def _declare_check(scope: Scope, node: ast.Check) -> None:
             "reserved-name",
             node.name,
             f"`{node.name.parts[0]}` names the fields of an event and cannot begin a check's name",
+            help="choose another name",
         )
         scope.broken.add(name)
         return
@@ -305,6 +354,7 @@ def _declare_check(scope: Scope, node: ast.Check) -> None:
             "duplicate-name",
             node.name,
             f"`{node.name.parts[0]}` is a module or a tool listing; checks cannot be added to it",
+            help=f"choose another name, such as `{'_'.join(node.name.parts)}`",
         )
         scope.broken.add(name)
         return

@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from guardkit._util import values
 from guardkit.catalog import Answers, CheckSpec, PropertySpec
-from guardkit.diagnostics import Label, did_you_mean
+from guardkit.diagnostics import Edit, Fix, Label, Span, did_you_mean
 from guardkit.syntax import ast
 
 from ._library import Data, LibraryError
 from ._patterns import UNBOUNDED, compile_pattern
 from ._policy import Check, Config, Plain
 from ._scope import Scope
-from ._values import bind_value
+from ._values import bind_value, found_name
 
 _MEASURED = {"pattern": ("match",), "words": ("list", "file")}
 """Kinds whose longest match follows from what they look for."""
@@ -55,6 +55,7 @@ def check_declaration(scope: Scope, node: ast.Check) -> Check | None:
             _missing(scope, node, spec, f"`{name}`")
     if spec.one_of and not any(name in seen for name in spec.one_of):
         _missing(scope, node, spec, " or ".join(f"`{name}`" for name in spec.one_of))
+    _has_digest(scope, node, spec, config)
     if any(diagnostic.is_error for diagnostic in scope.report[before:]):
         return None
     if spec.spans:
@@ -121,7 +122,13 @@ def _one(
         return
     seen[name] = item
     if item.options and known.type != "call":
-        scope.error("wrong-value", item, f"`{name}` takes no options", help="remove `with (…)`")
+        after = scope.source.text.index("with", item.value.span.end)
+        scope.error(
+            "wrong-value",
+            Span(after, item.span.end),
+            f"`{name}` takes no options",
+            help="remove `with (…)`",
+        )
         return
     plain = _READERS[known.type](scope, known, item)
     if plain is None:
@@ -139,9 +146,13 @@ def _options(scope: Scope, options: tuple[ast.Argument, ...]) -> Plain:
     found: list[Plain] = []
     for option in sorted(options, key=lambda option: option.label):
         value = option.value
+        if isinstance(value, ast.Ref) and value.dotted in scope.broken:
+            continue
         if isinstance(value, ast.Ref) and value.dotted in scope.params:
             scope.use("param", value.dotted)
             plain = scope.params[value.dotted].value
+            if plain is None:
+                continue  # its own mistake is reported where it was made
         elif isinstance(value, ast.Literal):
             plain = value.value
         elif isinstance(value, ast.ListOf):
@@ -160,8 +171,29 @@ def _options(scope: Scope, options: tuple[ast.Argument, ...]) -> Plain:
 Reader = Callable[[Scope, PropertySpec, ast.Property], "Plain | None"]
 
 
+_QUOTED = frozenset({"text", "texts", "domains", "file", "model", "call"})
+
+
 def _wrong(scope: Scope, spec: PropertySpec, item: ast.Property, wants: str) -> None:
-    scope.error("wrong-value", item.value, f"`{spec.name}` is {wants}", help=spec.doc)
+    value, fix = item.value, None
+    if spec.type in _QUOTED and isinstance(value, ast.Chosen) and not value.op:
+        fix = Fix(
+            "put it in quotes", (Edit(scope.place(value), f'"{value.word.text}"'),), safe=False
+        )
+    wants, _, example = wants.partition(", such as ")
+    help = [f"`{spec.name}`: {spec.doc}"]
+    if example:
+        help.append(f"write for instance {example}")
+    if spec.type in ("texts", "domains") and isinstance(value, ast.Chosen) and not value.op:
+        type = "domain" if spec.type == "domains" else "text"
+        help.append(f"or declare `param {value.word.text}: list of {type} = […]`")
+    scope.error(
+        "wrong-value",
+        value,
+        f"`{spec.name}` is {wants}, not {found_name(value)}",
+        help=help,
+        fix=fix,
+    )
 
 
 def _param_value(
@@ -169,7 +201,11 @@ def _param_value(
 ) -> tuple[bool, Plain | None]:
     """(True, value) when the property is the name of a parameter."""
     value = item.value
-    if not isinstance(value, ast.Chosen) or value.op or value.word.text not in scope.params:
+    if not isinstance(value, ast.Chosen) or value.op:
+        return False, None
+    if value.word.text in scope.broken:
+        return True, None
+    if value.word.text not in scope.params:
         return False, None
     ref = ast.Ref(value.word.span, (value.word.text,))
     return True, bind_value(scope, ref, type, is_list, f"`{item.name.text}`")
@@ -227,10 +263,22 @@ def _words(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None
                 if _choice(scope, spec, entry, entry.dotted):
                     found.append(entry.dotted)
             else:
-                scope.error("wrong-value", entry, f"`{spec.name}` lists words without quotes")
+                scope.error(
+                    "wrong-value",
+                    entry,
+                    f"`{spec.name}` lists words, and words stand without quotes",
+                    fix=_without_quotes(scope, spec, entry),
+                )
         return tuple(sorted(set(found))) if len(found) == len(item.value.items) else None
     _wrong(scope, spec, item, "a list of words")
     return None
+
+
+def _without_quotes(scope: Scope, spec: PropertySpec, entry: ast.Node) -> Fix | None:
+    word = str(entry.value) if isinstance(entry, ast.Literal) else ""
+    if word not in spec.choices:
+        return None
+    return Fix(f"write `{word}`", (Edit(scope.place(entry), word),))
 
 
 def _all_choices(
@@ -260,7 +308,12 @@ def _number(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | Non
             _wrong(scope, spec, item, "a number")
             return None
         if item.value.unit is not None:
-            scope.error("bad-unit", item.value.unit, f"`{spec.name}` has no unit")
+            scope.error(
+                "bad-unit",
+                item.value.unit,
+                f"`{spec.name}` has no unit",
+                help=f"write `{spec.name} {item.value.number.raw}`",
+            )
             return None
         value = float(item.value.number.value)
     return value if value is None or _in_range(scope, spec, item.value, float(str(value))) else None
@@ -281,7 +334,9 @@ def _size(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None:
                     "bad-unit",
                     item.value.unit,
                     f"`{spec.name}` is not measured in `{unit}`",
-                    help="units are " + ", ".join(f"`{choice}`" for choice in spec.choices),
+                    help=f"write `{item.value.number.raw} {spec.choices[0]}`"
+                    if len(spec.choices) == 1
+                    else "units are " + ", ".join(f"`{choice}`" for choice in spec.choices),
                 )
                 return None
     if value is None or not _in_range(scope, spec, item.value, float(str(value))):
@@ -408,8 +463,8 @@ def _call(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None:
     scope.error(
         "wrong-value",
         item.value,
-        f"`{spec.name}` names a callable",
-        help='write `"package.module:name"`',
+        f"`{spec.name}` names a module and what to take from it",
+        help='write `"package.module:name"`, with a colon before the name',
     )
     return None
 
@@ -437,8 +492,17 @@ def _missing(scope: Scope, node: ast.Check, spec: CheckSpec, what: str) -> None:
         "missing-property",
         node.kind,
         f"the check `{node.name.dotted}` needs {what}",
-        help=next((p.doc for p in spec.properties if f"`{p.name}`" in what), ""),
+        help=[f"`{p.name}`: {p.doc}" for p in spec.properties if f"`{p.name}`" in what],
     )
+
+
+def _has_digest(scope: Scope, node: ast.Check, spec: CheckSpec, config: dict[str, Plain]) -> None:
+    """A model directory of one's own may change under a policy that does not pin it."""
+    model = spec.property("model")
+    if model is None or config.get("model") in (None, *model.choices):
+        return
+    if spec.property("digest") and not any(p.name.text == "digest" for p in node.properties):
+        _missing(scope, node, spec, "`digest`")
 
 
 def _width(spec: CheckSpec, config: dict[str, Plain]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from guardkit.diagnostics import Edit, Fix, Label, Place, did_you_mean
 from guardkit.syntax import ast
@@ -25,6 +25,7 @@ from ._policy import (
     WindowCount,
 )
 from ._scope import ParamValue, Scope
+from ._values import as_share
 
 MEASURES = ("fpr",)
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
@@ -38,6 +39,8 @@ def resolve(
     `gated` is true behind a cheaper cascade step: only there may a judge be asked.
     """
     place = scope.place(node)
+    if _asks_broken(scope, node):
+        return None
     match node:
         case ast.AllOf(members=members):
             found = _each(scope, members, setting, gated)
@@ -72,6 +75,20 @@ def resolve(
             return None
 
 
+def _asks_broken(scope: Scope, node: ast.Condition) -> bool:
+    """Whether one side is a name whose own mistake is reported already."""
+    match node:
+        case ast.Comparison(left=left, right=right) | ast.Membership(left=left, right=right):
+            sides = [left, right]
+        case ast.AtRate(score=score):
+            sides = [score]
+        case ast.Ref():
+            sides = [node]
+        case _:
+            return False
+    return any(isinstance(side, ast.Ref) and scope.is_broken(side) for side in sides)
+
+
 def _each(
     scope: Scope, members: Sequence[ast.Condition], setting: Setting, gated: bool
 ) -> tuple[Cond, ...] | None:
@@ -98,10 +115,18 @@ def _quorum(scope: Scope, node: ast.Quorum, setting: Setting, gated: bool) -> Co
             "quorum-size",
             node.count,
             f"{count} of {size} can never {'fail' if count < 1 else 'be met'}",
-            help=f"write a number from 1 to {size}, or `none of`",
+            help=f"write a number from 1 to {size}"
+            + (", or `none of` where no member may hold" if count < 1 else ""),
         )
         return None
-    if found and count in (1, size) and size > 1:
+    if found and size == 1:
+        scope.error(
+            "trivial-quorum",
+            node.count,
+            "a quorum of one is its only member",
+            help="write the condition without `1 of (…)`",
+        )
+    elif found and count in (1, size):
         word = "any" if count == 1 else "all"
         scope.error(
             "trivial-quorum",
@@ -142,12 +167,7 @@ def _find(scope: Scope, ref: ast.Ref, setting: Setting, gated: bool) -> Check | 
             _unknown(scope, ref)
         return None
     if setting.fields_only:
-        scope.error(
-            "wrong-surface",
-            ref,
-            f"{setting.what} is about who and where, not about the text",
-            help="compare a field of `context`, such as `context.environment`",
-        )
+        _not_about_fields(scope, ref, setting)
         return None
     if setting.is_conversation:
         scope.error(
@@ -179,6 +199,15 @@ def _find(scope: Scope, ref: ast.Ref, setting: Setting, gated: bool) -> Check | 
     return check
 
 
+def _not_about_fields(scope: Scope, ref: ast.Ref, setting: Setting) -> None:
+    scope.error(
+        "wrong-surface",
+        ref,
+        f"{setting.what} is about who and where, not about the text",
+        help="compare a field of `context`, such as `context.environment`",
+    )
+
+
 def _unknown(scope: Scope, ref: ast.Ref) -> None:
     """Say what an unknown name could have been meant for."""
     name = ref.dotted
@@ -186,14 +215,23 @@ def _unknown(scope: Scope, ref: ast.Ref) -> None:
     if boolean_word(scope, ref):
         return
     module = scope.modules.get(head)
-    if module is not None and len(ref.parts) > 1:
+    if module is not None and len(ref.parts) == 1:
+        known = [f"{head}.{inner}" for inner in module.checks]
+        scope.error(
+            "unknown-check",
+            ref,
+            f"`{head}` is a module, not a check",
+            help=f"ask one of its checks: {listed(known)}" if known else "it has no checks",
+        )
+        return
+    if module is not None:
         inner = ".".join(ref.parts[1:])
         scope.error(
             "unknown-check",
             ref,
             f"the module `{head}` has no check `{inner}`",
             help=did_you_mean(name, scope.check_names())
-            or f"it has {_listed(f'{head}.{known}' for known in module.checks)}",
+            or f"it has {listed(f'{head}.{known}' for known in module.checks)}",
         )
         return
     if name in scope.rule_blocks:
@@ -205,17 +243,17 @@ def _unknown(scope: Scope, ref: ast.Ref) -> None:
         )
         return
     known = scope.check_names()
-    scope.error(
-        "unknown-check",
-        ref,
-        f"no check is called `{name}`",
-        help=did_you_mean(name, [*known, *scope.params, *scope.windows])
-        or (f"checks here are {_listed(known)}" if known else "this file declares no checks"),
-    )
+    help = did_you_mean(name, [*known, *scope.params, *scope.windows])
+    if not help and len(ref.parts) > 1:
+        help = (f"no module is called `{head}`: `use … as {head}` brings its checks",)
+    elif not help:
+        help = (f"checks here are {listed(known)}" if known else "this file declares no checks",)
+    scope.error("unknown-check", ref, f"no check is called `{name}`", help=help)
 
 
-def _listed(names: object) -> str:
-    found = [f"`{name}`" for name in names]  # type: ignore[attr-defined]  # any iterable of names
+def listed(names: Iterable[str]) -> str:
+    """The first few of many names, for a help line."""
+    found = [f"`{name}`" for name in names]
     return ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
 
 
@@ -231,7 +269,12 @@ def _bare(scope: Scope, ref: ast.Ref, setting: Setting, gated: bool) -> Cond | N
         )
         return None
     if ref.dotted in scope.params:
-        scope.error("constant-condition", ref, f"`{ref.dotted}` is a parameter and judges nothing")
+        scope.error(
+            "constant-condition",
+            ref,
+            f"`{ref.dotted}` is a parameter and judges nothing",
+            help="compare a check or a field of the event with it",
+        )
         return None
     if ref.dotted in scope.windows:
         scope.error(
@@ -281,7 +324,24 @@ def _comparison(scope: Scope, node: ast.Comparison, setting: Setting, gated: boo
             help="compare a check or a field with a value",
         )
         return None
-    if _is_subject(scope, right):
+    if isinstance(right, ast.Ref) and _is_subject(scope, right):
+        if boolean_word(scope, right):
+            return None
+        if len(right.parts) == 1 and not (
+            right.dotted in scope.windows or scope.find_check(right) is not None
+        ):
+            scope.error(
+                "unknown-name",
+                right,
+                f"`{right.dotted}` stands for nothing here",
+                help=did_you_mean(right.dotted, scope.params) or "a text stands in double quotes",
+                fix=Fix(
+                    "put it in quotes",
+                    (Edit(scope.place(right), f'"{right.dotted}"'),),
+                    safe=False,
+                ),
+            )
+            return None
         scope.error(
             "type-mismatch",
             right,
@@ -303,7 +363,10 @@ def _comparison(scope: Scope, node: ast.Comparison, setting: Setting, gated: boo
         case "label":
             if op not in ("==", "!="):
                 scope.error(
-                    "wrong-operator", node, f"`{left.dotted}` gives a label: compare with `==`"
+                    "wrong-operator",
+                    node,
+                    f"`{left.dotted}` gives a label: compare with `==`",
+                    help=f'write `{left.dotted} == "{check.labels[0] if check.labels else "…"}"`',
                 )
                 return None
             labels = _labels(scope, check, (right,))
@@ -316,8 +379,18 @@ def _comparison(scope: Scope, node: ast.Comparison, setting: Setting, gated: boo
                 f"`{left.dotted}` answers yes or no; it has no score",
                 labels=(Label(check.place, f"a `{check.kind}` check"),),
                 help=f"write `{left.dotted}` alone, or `not {left.dotted}`",
+                fix=_asked_alone(left, op, right, place),
             )
             return None
+
+
+def _asked_alone(left: ast.Ref, op: str, right: ast.Value, place: Place) -> Fix | None:
+    """`x == yes` is `x`."""
+    if not (isinstance(right, ast.Literal) and right.kind == "answer" and op in ("==", "!=")):
+        return None
+    same = (right.value is True) == (op == "==")
+    text = left.dotted if same else f"not {left.dotted}"
+    return Fix("ask it alone", (Edit(place, text),), safe=same)  # it may stand behind a `not`
 
 
 def _score(
@@ -339,22 +412,37 @@ def _score(
         )
         return None
     if not 0 <= bound <= 1:
-        scope.error("threshold-range", right, f"the threshold {bound:g} is outside 0 to 1")
-        return None
-    if op in (">", "<="):
-        better = ">=" if op == ">" else "<"
-        scope.error(
-            "score-operator",
-            place,
-            f"a score compared with `{op}`",
-            help=f"write `{better}`, so that bands meet without gap or overlap",
+        shown = scope.source.slice(right.span)
+        said = (
+            f"is {bound:g}, outside 0 to 1" if isinstance(right, ast.Ref) else "is outside 0 to 1"
         )
+        scope.error(
+            "threshold-range",
+            right,
+            f"the threshold `{shown}` {said}",
+            labels=(Label(scope.params[right.dotted].place, "the parameter"),)
+            if isinstance(right, ast.Ref)
+            else (),
+            help="declare it as a `score`, with a value from 0 to 1"
+            if isinstance(right, ast.Ref)
+            else as_share(right),
+        )
+        return None
     if (bound == 0 and op in (">=", "<")) or (bound == 1 and op in (">", "<=")):
         always = op in (">=", "<=")
         scope.error(
             "trivial-threshold",
-            right,
-            f"{'every' if always else 'no'} score is {op} {bound:g}",
+            place,
+            f"{'every' if always else 'no'} score is `{op} {bound:g}`",
+            help="compare with a number between 0 and 1, or remove the comparison",
+        )
+    elif op in (">", "<="):
+        better = ">=" if op == ">" else "<"
+        scope.error(
+            "score-operator",
+            place,
+            f"a score is compared with `{op}`",
+            help=f"write `{better}`, so that bands meet without gap or overlap",
         )
     return Compared(check.name, op, bound, place)
 
@@ -425,6 +513,9 @@ def _at_rate(scope: Scope, node: ast.AtRate, setting: Setting, gated: bool) -> C
             node.score,
             f"`{node.score.dotted}` has no score to calibrate",
             labels=(Label(check.place, f"a `{check.kind}` check"),),
+            help="ask it alone"
+            if check.answers == "answer"
+            else "only checks that give a score have rates",
         )
         return None
     if node.measure.text not in MEASURES:
@@ -439,20 +530,55 @@ def _at_rate(scope: Scope, node: ast.AtRate, setting: Setting, gated: bool) -> C
     if not 0 < rate < 1:
         scope.error("out-of-range", node.rate, "a rate lies between 0% and 100%")
         return None
+    if not _is_calibrated(scope, node, node.score, check):
+        return None
     return ComparedAtRate(check.name, node.measure.text, rate, scope.place(node))
+
+
+def _is_calibrated(scope: Scope, node: ast.AtRate, ref: ast.Ref, check: Check) -> bool:
+    """Whether some table says which threshold a rate stands for: a shipped model has one."""
+    spec = scope.catalog.specs[check.kind]
+    label = (Label(check.place, f"a `{check.kind}` check"),)
+    if spec.property("calibration") is None:
+        scope.error(
+            "wrong-operator",
+            node,
+            f"`at {node.measure.text}` needs a calibration table, "
+            f"and a `{check.kind}` check has none",
+            labels=label,
+            help=f"compare the score itself: `{ref.dotted} >= 0.80`",
+        )
+        return False
+    model = spec.property("model")
+    is_own = model is not None and check.get("model") not in (None, *model.choices)
+    if is_own and check.get("calibration") is None:
+        scope.error(
+            "missing-property",
+            node,
+            f"`at {node.measure.text}` needs a calibration table, and `{ref.dotted}` has none",
+            labels=label,
+            help='add `calibration "FILE"` to the check, or compare the score itself',
+        )
+        return False
+    return True
 
 
 def _window(
     scope: Scope, left: ast.Ref, op: str, right: ast.Value, setting: Setting, place: Place
 ) -> Cond | None:
     scope.use("window", left.dotted)
+    if setting.fields_only:
+        _not_about_fields(scope, left, setting)
+        return None
     if not setting.is_conversation:
         scope.error(
             "window-off-conversation",
             left,
             f"the window `{left.dotted}` counts this event too, so only a conversation rule "
             "may ask it",
-            help="write `on conversation`",
+            help="write `on conversation`"
+            if setting.what == "a rule"
+            else "ask it in a rule `on conversation`",
         )
         return None
     bound = _number(scope, right, is_score=False)
@@ -473,7 +599,12 @@ def _seen(scope: Scope, node: ast.Seen, name: ast.Name, setting: Setting) -> Con
                 "unknown-sequence",
                 name,
                 f"no sequence is called `{name.text}`",
-                help=did_you_mean(name.text, scope.sequences),
+                help=did_you_mean(name.text, scope.sequences)
+                or (
+                    f"sequences here are {listed(scope.sequences)}"
+                    if scope.sequences
+                    else f"declare it: `sequence {name.text} {{ first … then … within 10 turns }}`"
+                ),
             )
         return None
     scope.use("sequence", name.text)
@@ -485,16 +616,53 @@ def _seen(scope: Scope, node: ast.Seen, name: ast.Name, setting: Setting) -> Con
             help="ask it in a rule on the surface of its `then` event",
         )
         return None
+    if not _completes_here(scope, node, scope.sequences[name.text], setting):
+        return None
     return SequenceSeen(name.text, scope.place(node))
+
+
+def _completes_here(scope: Scope, node: ast.Seen, block: ast.Block, setting: Setting) -> bool:
+    """Whether the second event of a sequence is one this condition is asked about."""
+    then = next((c.values[0] for c in block.clauses if c.word == "then"), None)
+    if not isinstance(then, ast.Event) or not setting.on:
+        return True
+    surface = then.target.surface.text
+    tools = {".".join(ref.parts[1:]) for ref in then.target.tools}
+    for on in setting.on:
+        wrong: str = on.surface
+        right = surface
+        if wrong == surface:
+            if not tools or not on.tools or tools & set(on.tools):
+                continue
+            wrong, right = on.tools[0], min(tools)
+        scope.error(
+            "wrong-surface",
+            node,
+            f"`{node.name.text}` completes on `{right}`, so it is never seen on `{wrong}`",
+            labels=(Label(scope.place(then), "the event that completes it"),),
+            help=f"ask it on `{right}` only",
+        )
+        return False
+    return True
 
 
 def _membership(scope: Scope, node: ast.Membership, setting: Setting, gated: bool) -> Cond | None:
     left = node.left
     if not isinstance(left, ast.Ref) or not _is_subject(scope, left):
-        scope.error("constant-condition", node, "only a field or a label can be in a list")
+        scope.error(
+            "constant-condition",
+            left,
+            "only a field or a label can be in a list",
+            help='compare what the event brings, such as `context.channel in ["web", "app"]`',
+        )
         return None
     place = scope.place(node)
     values: tuple[ast.Value, ...]
+    if isinstance(node.right, ast.ListOf) and not node.right.items:
+        scope.error(
+            "type-mismatch", node.right, "the list is empty", help="nothing is in an empty list"
+        )
+        return None
     if isinstance(node.right, ast.ListOf):
         values = node.right.items
     elif isinstance(node.right, ast.Ref) and node.right.dotted in scope.params:
@@ -517,8 +685,13 @@ def _membership(scope: Scope, node: ast.Membership, setting: Setting, gated: boo
         scope.error(
             "type-mismatch",
             left,
-            f"`{left.dotted}` gives a {check.answers}, which cannot be in a list",
+            f"`{left.dotted}` "
+            + ("answers yes or no" if check.answers == "answer" else f"gives a {check.answers}")
+            + ", which cannot be in a list",
             labels=(Label(check.place, f"a `{check.kind}` check"),),
+            help=f"write `{left.dotted}` alone"
+            if check.answers == "answer"
+            else "compare it with a number",
         )
         return None
     labels = _labels(scope, check, values)

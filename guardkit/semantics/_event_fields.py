@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from guardkit._util.values import host_of, is_domain_pattern
 from guardkit.diagnostics import Edit, Fix, Place, did_you_mean
 from guardkit.syntax import ast
 
 from ._policy import FieldTest, FieldType, On, Plain, Tool
 from ._scope import Scope
+from ._values import EXAMPLES, plain_literal
 
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _ORDERED_TYPES = frozenset({"number", "money", "duration", "date"})
@@ -71,7 +73,7 @@ def field_test(
     values = _plain_values(scope, written)
     if values is None:
         return None
-    type = _field_type(scope, ref, values, reads_domain and len(path) > 1, schema)
+    type = _field_type(scope, ref, values, written, reads_domain and len(path) > 1, schema)
     if type is None or not _operator_fits(scope, ref, op, type, place):
         return None
     plain = tuple(value for value, _ in values)
@@ -92,7 +94,9 @@ def _argument(scope: Scope, ref: ast.Ref, path: tuple[str, ...], setting: Settin
             "wrong-surface",
             ref,
             "`call` exists on `tool_call` only",
-            help="give tool calls a rule of their own",
+            help="give tool calls a rule of their own"
+            if setting.what == "a rule"
+            else "ask it `on tool_call` only",
         )
         return None
     if not setting.tools:
@@ -121,7 +125,13 @@ def _argument(scope: Scope, ref: ast.Ref, path: tuple[str, ...], setting: Settin
             )
             return None
     if not types:
-        scope.error("unknown-argument", ref, f"no tool has an argument `{'.'.join(path)}`")
+        every = {".".join(p) for name in named for p, _ in setting.tools[name].arguments}
+        scope.error(
+            "unknown-argument",
+            ref,
+            f"no tool has an argument `{'.'.join(path)}`",
+            help=did_you_mean(".".join(path), every),
+        )
         return None
     return types.pop() if len(types) == 1 else "any"
 
@@ -131,7 +141,10 @@ def _plain_values(scope: Scope, written: Sequence[ast.Value]) -> list[tuple[Plai
     found: list[tuple[Plain, str]] = []
     for value in written:
         if isinstance(value, ast.Literal):
-            found.append((value.value, "boolean" if value.kind == "answer" else value.kind))
+            plain = plain_literal(scope, value)
+            if plain is None:
+                return None
+            found.append((plain, "boolean" if value.kind == "answer" else value.kind))
             continue
         if isinstance(value, ast.Ref) and boolean_word(scope, value):
             return None
@@ -185,6 +198,7 @@ def _field_type(
     scope: Scope,
     ref: ast.Ref,
     values: Sequence[tuple[Plain, str]],
+    written: Sequence[ast.Value],
     reads_domain: bool,
     schema: str,
 ) -> FieldType | None:
@@ -192,7 +206,12 @@ def _field_type(
     if reads_domain and types <= {"text", "domain"}:
         types = {"domain"}
     if len(types) > 1:
-        scope.error("type-mismatch", ref, f"`{ref.dotted}` is compared with values of two types")
+        scope.error(
+            "type-mismatch",
+            ref,
+            f"`{ref.dotted}` is compared with values of two types",
+            help="write them all as texts, or all as numbers",
+        )
         return None
     type = types.pop()
     if type == "domain" and not reads_domain:
@@ -208,6 +227,8 @@ def _field_type(
             "type-mismatch", ref, f"`{ref.dotted}` is a domain and is compared with a {type}"
         )
         return None
+    if type == "domain" and not _are_hosts(scope, ref, values, written):
+        return None
     fits = _SCHEMA_TYPES.get(schema)
     if fits is not None and type not in fits:
         shown = {"texts": "list of text"}.get(schema, schema)
@@ -215,9 +236,31 @@ def _field_type(
             "type-mismatch",
             ref,
             f"`{ref.dotted}` is a {shown} in the tool listing and is compared with a {type}",
+            help=f"write {EXAMPLES['text' if schema == 'texts' else schema]}",
         )
         return None
     return type
+
+
+def _are_hosts(
+    scope: Scope, ref: ast.Ref, values: Sequence[tuple[Plain, str]], written: Sequence[ast.Value]
+) -> bool:
+    for number, (value, _) in enumerate(values):
+        if is_domain_pattern(str(value)):
+            continue
+        # Values and what was written pair up unless a list parameter gave several.
+        node = written[number] if len(values) == len(written) else written[0]
+        host = host_of(str(value))
+        scope.error(
+            "type-mismatch",
+            node,
+            f"`{ref.dotted}` is compared with `{value}`, which is not a host name",
+            help=f'write `"{host}"`'
+            if host
+            else 'a host name is `"example.com"`, or `"*.example.com"` for all below it',
+        )
+        return False
+    return True
 
 
 def _operator_fits(scope: Scope, ref: ast.Ref, op: str, type: str, place: Place) -> bool:
@@ -226,7 +269,7 @@ def _operator_fits(scope: Scope, ref: ast.Ref, op: str, type: str, place: Place)
             "wrong-operator",
             place,
             f"`{op}` orders numbers, sums of money, durations and dates; "
-            f"`{ref.dotted}` is a {'yes or no' if type == 'answer' else type}",
+            f"`{ref.dotted}` is {'yes or no' if type == 'answer' else f'a {type}'}",
             help="write `==`, `!=`, `in` or `not in`",
         )
         return False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from guardkit._util.values import (
     CURRENCIES,
@@ -116,6 +117,66 @@ def _truth(holds: bool) -> Truth:
     return Truth.YES if holds else Truth.NO
 
 
+# --- many tests at once, one bit each
+
+
+class Answers(NamedTuple):
+    """Which of a list of tests say yes, and which cannot tell, as bits."""
+
+    yes: int
+    unknown: int
+
+
+def answers_to(tests: Sequence[FieldTest], value: Plain, differs: bool = False) -> Answers:
+    """What every test says of a value."""
+    return _answers(truth_of(test, value, differs) for test in tests)
+
+
+def absent_answers(tests: Sequence[FieldTest]) -> Answers:
+    """What every test says where the field is not there."""
+    return _answers(map(absent_truth, tests))
+
+
+def _answers(truths: Iterable[Truth]) -> Answers:
+    yes = unknown = 0
+    for at, truth in enumerate(truths):
+        if truth is Truth.YES:
+            yes |= 1 << at
+        elif truth is Truth.UNKNOWN:
+            unknown |= 1 << at
+    return Answers(yes, unknown)
+
+
+def memberships(tests: Sequence[FieldTest]) -> list[tuple[str, int]]:
+    """Texts or hosts, and among the values of which tests each is, whatever the operator.
+
+    Any other text or host is among those of the same tests as one of these.
+    """
+    named: dict[str, int] = {}
+    for at, test in enumerate(tests):
+        for value in test.values:
+            named[str(value)] = named.get(str(value), 0) | 1 << at
+    if tests[0].type == "text":
+        return [(_unnamed(named), 0), *named.items()]
+    patterns = {_pattern_form(pattern): 0 for pattern in named}
+    for pattern, bits in named.items():
+        patterns[_pattern_form(pattern)] |= bits
+    return [(host, _host_bits(host, patterns)) for host in _hosts(patterns)]
+
+
+def _pattern_form(pattern: str) -> str:
+    base = pattern.removeprefix("*.")
+    return pattern[: len(pattern) - len(base)] + (host_of(base) or base)
+
+
+def _host_bits(host: str, patterns: Mapping[str, int]) -> int:
+    bits, below = patterns.get(host, 0), host
+    while below:
+        below = below.partition(".")[2]
+        bits |= patterns.get(f"*.{below}", 0)
+    return bits
+
+
 # --- values that show every answer
 
 
@@ -132,18 +193,11 @@ def readings(tests: Sequence[FieldTest]) -> list[Plain]:
             return list(_dates(tests))
         case "money":
             return list(_sums(tests))
-        case "domain":
-            return list(_hosts(_constants(tests)))
         case _:
-            named = _constants(tests)
-            return [_unnamed(named), *named]
+            return [value for value, _ in memberships(tests)]
 
 
-def _constants(tests: Sequence[FieldTest]) -> list[str]:
-    return list(dict.fromkeys(str(value) for test in tests for value in test.values))
-
-
-def _unnamed(named: Sequence[str]) -> str:
+def _unnamed(named: Collection[str]) -> str:
     return next(
         word
         for word in itertools.chain(["other"], map("other{}".format, itertools.count(2)))
@@ -196,31 +250,22 @@ def _plain(amount: float) -> str:
     return text + "0" if len(text.partition(".")[2]) == 3 else text
 
 
-def _hosts(patterns: Sequence[str]) -> Iterator[str]:
+def _hosts(patterns: Collection[str]) -> Iterator[str]:
     """A host elsewhere; each host that is named; one below each `*.` that is not itself named.
 
     Which `*.` patterns a host matches is settled by the longest of them, so these are all.
     """
     elsewhere = ("elsewhere.example", "elsewhere.test", "elsewhere.invalid")
+    known = dict.fromkeys(patterns, 1)
     yield next(
         host
         for host in itertools.chain(elsewhere, map("elsewhere{}.test".format, itertools.count()))
-        if not any(domain_matches(host, pattern) for pattern in patterns)
+        if not _host_bits(host, known)
     )
     for pattern in patterns:
         base = pattern.removeprefix("*.")
         yield base
         if base != pattern:
-            exact = [name for name in patterns if not name.startswith("*.")]
-            below = itertools.chain(["mail"], map("host{}".format, itertools.count(1)))
-            yield next(
-                f"{label}.{base}"
-                for label in below
-                if not any(domain_matches(f"{label}.{base}", name) for name in exact)
-                and not any(
-                    name.startswith("*.")
-                    and len(name) > len(pattern)
-                    and domain_matches(f"{label}.{base}", name)
-                    for name in patterns
-                )
-            )
+            labels = itertools.chain(["mail"], map("host{}".format, itertools.count(1)))
+            hosts = (f"{label}.{base}" for label in labels)
+            yield next(h for h in hosts if h not in known and f"*.{h}" not in known)

@@ -75,8 +75,12 @@ def _unused(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
         if isinstance(node, ast.UseModule | ast.UseTools):
             kind = "module" if isinstance(node, ast.UseModule) else "tools"
             if (kind, node.alias.text) not in used:
+                what = "module" if kind == "module" else "tool listing"
                 yield diagnose(
-                    "unused-module", scope.place(node.alias), f"nothing uses `{node.alias.text}`"
+                    "unused-module",
+                    scope.place(node.alias),
+                    f"nothing uses the {what} `{node.alias.text}`",
+                    help=_use_it(scope, node.alias.text),
                 )
     kinds: tuple[Literal["window", "sequence"], ...] = ("window", "sequence")
     for kind in kinds:
@@ -88,6 +92,12 @@ def _unused(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
                     scope.place(block.name),
                     f"no rule asks the {kind} `{name}`",
                 )
+
+
+def _use_it(scope: Scope, alias: str) -> str:
+    module = scope.modules.get(alias)
+    rule = next(iter(module.rule_blocks), None) if module else None
+    return f"its rules act through `apply {alias}.{rule}`" if rule else "remove the line"
 
 
 def _owners(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
@@ -103,12 +113,18 @@ def _owners(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
 
 def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
     for rule in policy.rules:
-        if rule.action.verb == "block" and not rule.action.text and rule.name_place is not None:
+        act = rule.action.otherwise or rule.action
+        if act.verb == "block" and not act.text and rule.name_place is not None:
+            is_last = act is not rule.action
+            is_applied = "." in rule.name
+            how = "in the end blocks" if is_last else "blocks"
             yield diagnose(
                 "silent-block",
                 rule.name_place,
-                f"`{rule.name}` blocks without a word to the user",
-                help='add a message: `then block "…"`',
+                f"`{rule.name}` {how} without a word to the user",
+                help=f'add a message: `apply {rule.name} (message: "…")`'
+                if is_applied and not is_last
+                else f'add a message: `{"else" if is_last else "then"} block "…"`',
             )
         yield from _repeated(rule.condition)
 
@@ -162,28 +178,47 @@ def _tests(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
 
 
 def _context(scope: Scope) -> Iterator[Diagnostic]:
+    for value in _said(scope):
+        for match in _TRAINED.finditer(value.raw):
+            start = value.span.start
+            yield diagnose(
+                "trained-behaviour",
+                scope.place(Span(start + match.start(), start + match.end())),
+                "trained models do this anyway, so it costs tokens and changes nothing",
+                help="say only what is special about this deployment",
+            )
+        text = str(value.value)
+        if len(text) > MAX_SAY_CHARS:
+            yield diagnose(
+                "long-instruction",
+                scope.place(value),
+                f"{len(text):,} characters are said before every request "
+                f"(about {len(text) // 4:,} tokens)",
+                help="keep what must hold for every request, and give the rest as documents",
+            )
+
+
+def _said(scope: Scope) -> Iterator[ast.Literal]:
+    """Every text of this file that goes into the system prompt."""
+    said: set[str] = set()
     for block in scope.file.declarations:
         if not (isinstance(block, ast.Block) and block.kind == "context"):
             continue
         for clause in block.clauses:
             value = clause.values[0] if clause.values else None
-            if clause.word != "say" or not isinstance(value, ast.Literal):
-                continue
-            text = str(value.value)
-            if _TRAINED.search(text):
-                yield diagnose(
-                    "trained-behaviour",
-                    scope.place(value),
-                    "trained models do this anyway, so it costs tokens and changes nothing",
-                    help="say only what is special about this deployment",
-                )
-            if len(text) > MAX_SAY_CHARS:
-                yield diagnose(
-                    "long-instruction",
-                    scope.place(value),
-                    f"{len(text):,} characters are said before every request "
-                    f"(about {len(text) // 4:,} tokens)",
-                )
+            if isinstance(value, ast.Literal):
+                yield value
+            elif isinstance(value, ast.Ref):
+                said.add(value.dotted)
+    for block in scope.file.declarations:
+        if not (isinstance(block, ast.Block) and block.kind == "principle"):
+            continue
+        if not isinstance(block.name, ast.Name) or block.name.text not in said:
+            continue
+        for clause in block.clauses:
+            value = clause.values[0] if clause.values else None
+            if clause.word == "text" and isinstance(value, ast.Literal):
+                yield value
 
 
 def _canary(policy: CheckedPolicy) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from guardkit.types import SEVERITIES, SURFACES
 
 from ._library import LibraryError
 from ._policy import On, Rule
-from ._rules import MODES, read_rule
+from ._rules import MODES, check_placeholders, read_rule
 from ._scope import ParamValue, Scope
 from ._values import bind_value, known_type
 
@@ -28,12 +28,12 @@ _NOT_IN_MODULE = {
     "apply": "a module offers rules; the policy applies them",
 }
 _PROBLEMS = {
-    "missing": "there is no such module",
-    "outside": "it lies outside the policy's folder",
-    "not-a-file": "it is not a file",
-    "too-large": "it is too large",
-    "unreadable": "it cannot be read",
-    "not-text": "it is not UTF-8 text",
+    "missing": "there is no module `{}`",
+    "outside": "the module `{}` lies outside the policy's folder",
+    "not-a-file": "the module `{}` is not a file",
+    "too-large": "the module `{}` is too large",
+    "unreadable": "the module `{}` cannot be read",
+    "not-text": "the module `{}` is not UTF-8 text",
 }
 
 
@@ -52,7 +52,14 @@ def use_module(scope: Scope, node: ast.UseModule) -> Scope | None:
         source = scope.library.module(name, scope.source)
     except LibraryError as error:
         slug = "path-outside-root" if error.kind == "outside" else "unknown-module"
-        scope.error(slug, node.path, f"the module `{name}`: {_PROBLEMS[error.kind]}")
+        scope.error(
+            slug,
+            node.path,
+            _PROBLEMS[error.kind].format(name),
+            help=()
+            if name.startswith("std/")
+            else "paths are relative to this file and stay inside the policy's folder",
+        )
         return None
     chain = (*scope.chain, scope.source.path)
     if source.path in chain or len(chain) > MAX_MODULE_DEPTH:
@@ -78,8 +85,22 @@ def use_module(scope: Scope, node: ast.UseModule) -> Scope | None:
     )
     if not _is_usable(scope, node, inner):
         return None
-    bind_params(inner, {a.label: a for a in node.arguments}, scope, node)
+    arguments: dict[str, ast.Argument] = {}
+    for argument in node.arguments:
+        first = arguments.setdefault(argument.label, argument)
+        if first is not argument:
+            _given_twice(scope, argument, first)
+    bind_params(inner, arguments, scope, node)
     return inner
+
+
+def _given_twice(scope: Scope, argument: ast.Argument, first: ast.Argument) -> None:
+    scope.error(
+        "duplicate-clause",
+        argument.label_span,
+        f"`{argument.label}` is given twice",
+        labels=(Label(scope.place(first.label_span), "given here first"),),
+    )
 
 
 def _is_usable(scope: Scope, node: ast.UseModule, inner: Scope) -> bool:
@@ -104,7 +125,12 @@ def _is_usable(scope: Scope, node: ast.UseModule, inner: Scope) -> bool:
             f"the module `{node.path.value}` has version `{has}`"
             if has
             else f"the module `{node.path.value}` has no version",
-            labels=(Label(inner.place(version or header.name), "the module says"),),
+            labels=(
+                Label(
+                    inner.place(version or header.name),
+                    "the module says" if version else "the module",
+                ),
+            ),
             help=f'write `version "{has}"` after reading what changed'
             if has
             else f'add `version "{node.version.value}"` under the module\'s name',
@@ -133,7 +159,11 @@ def bind_params(
                 argument.label_span,
                 f"the module has no parameter `{label}`",
                 help=did_you_mean(label, known)
-                or ("parameters are " + ", ".join(f"`{k}`" for k in known) if known else ()),
+                or (
+                    "its parameters are " + ", ".join(f"`{k}`" for k in known)
+                    if known
+                    else "it has no parameters at all"
+                ),
             )
     for name, param in known.items():
         given = arguments.get(name)
@@ -203,6 +233,15 @@ def apply_rule(scope: Scope, node: ast.Apply) -> Rule | None:
                 or "`apply` takes a rule of a module; rules of this file act by themselves",
             )
         return None
+    if not name:
+        first = next(iter(module.rule_blocks), None)
+        scope.error(
+            "bad-apply",
+            node.target,
+            f"`{alias}` is a module, and rules are applied one by one",
+            help=f"write `apply {alias}.{first}`" if first else "this module has no rules",
+        )
+        return None
     block = module.rule_blocks.get(name)
     if block is None:
         scope.error(
@@ -210,7 +249,11 @@ def apply_rule(scope: Scope, node: ast.Apply) -> Rule | None:
             node.target,
             f"the module `{alias}` has no rule `{name}`",
             help=did_you_mean(name, module.rule_blocks)
-            or "its rules are " + ", ".join(f"`{rule}`" for rule in module.rule_blocks),
+            or (
+                "its rules are " + ", ".join(f"`{rule}`" for rule in module.rule_blocks)
+                if module.rule_blocks
+                else "this module has checks, but no rules"
+            ),
         )
         return None
     scope.use("module", alias)
@@ -218,17 +261,25 @@ def apply_rule(scope: Scope, node: ast.Apply) -> Rule | None:
     if rule is None:
         scope.broken.add(node.target.dotted)
         return None
-    return _narrowed(scope, node, rule)
+    applied = _narrowed(scope, node, rule)
+    if rule.mode == applied.mode == "retired" and not any(
+        argument.label == "mode" for argument in node.arguments
+    ):
+        scope.error(
+            "retired-reference",
+            node.target,
+            f"`{rule.name}` is retired in its module and never fires",
+            help="apply the rule that took its place, or remove the line",
+        )
+    return applied
 
 
 def _narrowed(scope: Scope, node: ast.Apply, rule: Rule) -> Rule:
-    seen: set[str] = set()
+    seen: dict[str, ast.Argument] = {}
     for argument in node.arguments:
-        if argument.label in seen:
-            scope.error(
-                "duplicate-clause", argument.label_span, f"`{argument.label}` is given twice"
-            )
-        seen.add(argument.label)
+        first = seen.setdefault(argument.label, argument)
+        if first is not argument:
+            _given_twice(scope, argument, first)
         if argument.label in ("surface", "surfaces"):
             rule = _on_surfaces(scope, argument, rule)
         elif argument.label == "mode":
@@ -262,7 +313,8 @@ def _on_surfaces(scope: Scope, argument: ast.Argument, rule: Rule) -> Rule:
                 "unknown-surface",
                 item,
                 f"`{text}` is not a surface" if text else 'a surface is a text, such as `"output"`',
-                help=did_you_mean(text, SURFACES),
+                help=did_you_mean(text, SURFACES)
+                or "surfaces are " + ", ".join(f"`{surface}`" for surface in SURFACES),
             )
             continue
         found = next((on for on in rule.on if on.surface == text), None)
@@ -297,6 +349,14 @@ def _word(scope: Scope, argument: ast.Argument, known: tuple[str, ...]) -> str |
 def _with_message(scope: Scope, argument: ast.Argument, rule: Rule) -> Rule:
     value = argument.value
     if rule.action.verb != "block" or not isinstance(value, ast.Literal) or value.kind != "text":
-        scope.error("bad-apply", argument.value, "`message` is a text, for a rule that blocks")
+        scope.error(
+            "bad-apply",
+            argument.value,
+            "`message` is a text, for a rule that blocks",
+            help=f"`{rule.name}` answers with `{rule.action.verb}`"
+            if rule.action.verb != "block"
+            else "write the message in double quotes",
+        )
         return rule
+    check_placeholders(scope, value)
     return replace(rule, action=replace(rule.action, text=str(value.value)))

@@ -6,7 +6,7 @@ values, where an unknown that cannot change the outcome does not show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from guardkit.types import STRENGTH, Action
@@ -89,19 +89,30 @@ class Outcome(NamedTuple):
 
 
 class Twins:
-    """Checks of equal kind and properties answer alike: all of them count as the first."""
+    """Checks of equal kind and properties answer alike: all of them count as the first.
 
-    def __init__(self, checks: Iterable[Check]) -> None:
+    Args:
+        apart: Names of checks that are nobody's twin.
+    """
+
+    def __init__(self, checks: Iterable[Check], apart: Collection[str] = ()) -> None:
         self._checks: dict[str, Check] = {}
         firsts: dict[object, Check] = {}
         for check in checks:
-            alike = (check.kind, check.config, check.answers, check.labels)
+            alike: object = (check.kind, check.config, check.answers, check.labels)
+            if check.name in apart:
+                alike = check.name
             self._checks[check.name] = firsts.setdefault(alike, check)
 
     def subject(self, atom: Atom) -> Subject:
         kind, *names = subject_of(atom)
         first = self._checks.get(names[0]) if kind == "check" else None
         return (kind, first.name) if first else (kind, *names)
+
+    def first(self, name: str) -> str:
+        """The name under which a check counts."""
+        found = self._checks.get(name)
+        return found.name if found else name
 
     def check(self, subject: Subject) -> Check | None:
         return self._checks.get(subject[1]) if subject[0] == "check" else None
@@ -144,6 +155,7 @@ class Space:
         self.subjects: tuple[Subject, ...] = tuple(self.cells)
         self._known: dict[Cond, Outcome] = {}
         self._atoms: dict[Atom, tuple[int, int]] = {}
+        self._unknown: dict[Cond, int] = {}
 
     # --- as a `Logic` of diagram nodes
 
@@ -154,7 +166,7 @@ class Space:
             cells, variable = self.cells[subject], self._variables[subject]
             known = self._atoms[atom] = (
                 self.diagrams.literal(variable, cells.yes[atom]),
-                self.diagrams.literal(variable, cells.no[atom]),
+                self.diagrams.literal(variable, cells.no(atom)),
             )
         return known
 
@@ -178,8 +190,12 @@ class Space:
 
     def unknown(self, condition: Cond) -> int:
         """Where a condition is neither yes nor no."""
-        yes, no = self.outcome(condition)
-        return self.diagrams.negate(self.diagrams.either(yes, no))
+        known = self._unknown.get(condition)
+        if known is None:
+            yes, no = self.outcome(condition)
+            known = self.diagrams.negate(self.diagrams.either(yes, no))
+            self._unknown[condition] = known
+        return known
 
     def definite(self, node: int) -> int:
         """Where everything a node looks at gave an answer."""
@@ -194,17 +210,31 @@ class Space:
         """Whether a node is true whenever everything it looks at gave an answer."""
         return node == Diagrams.TRUE or self.diagrams.implies(self.definite(node), node)
 
-    def acts(self, rule: Rule, action: Action, exempt: Iterable[Cond] = ()) -> int:
-        """Where a rule contributes this action or a stronger one, unless an exemption applies."""
+    def acts(self, rule: Rule, action: Action) -> int:
+        """Where a rule contributes this action or a stronger one."""
+        return self.contributes(rule.condition, rule.action.verb, rule.on_error, action)
+
+    def contributes(
+        self,
+        condition: Cond,
+        verb: Action,
+        on_error: Action,
+        action: Action,
+        exempt: Iterable[Cond] = (),
+    ) -> int:
+        """Where a condition with this verb comes to an action or a stronger one.
+
+        An exemption takes the effect away where its condition is yes; unknown takes nothing away.
+        """
         strength, node = STRENGTH[action], Diagrams.FALSE
-        if STRENGTH[rule.action.verb] >= strength:
-            node = self.outcome(rule.condition).yes
-        if STRENGTH[rule.on_error] >= strength:
-            node = self.diagrams.either(node, self.unknown(rule.condition))
-        for condition in exempt:
+        if STRENGTH[verb] >= strength:
+            node = self.outcome(condition).yes
+        if STRENGTH[on_error] >= strength:
+            node = self.diagrams.either(node, self.unknown(condition))
+        for exemption in exempt:
             if node == Diagrams.FALSE:
                 break
-            node = self.diagrams.both(node, self.diagrams.negate(self.outcome(condition).yes))
+            node = self.diagrams.both(node, self.diagrams.negate(self.outcome(exemption).yes))
         return node
 
     # --- examples
@@ -231,6 +261,36 @@ class Space:
 
     def variable(self, subject: Subject) -> int:
         return self._variables[subject]
+
+
+class Point:
+    """As a `Logic`: one outcome, a cell for each subject; subjects not given are quiet."""
+
+    def __init__(self, space: Space, chosen: Mapping[Subject, int]) -> None:
+        self._space = space
+        self._chosen = {s: chosen.get(s, c.quiet_first()[0]) for s, c in space.cells.items()}
+
+    def atom(self, atom: Atom) -> tuple[bool, bool]:
+        subject = self._space.subject(atom)
+        cells, at = self._space.cells[subject], self._chosen[subject]
+        yes, unknown = at in cells.yes[atom], at in cells.unknown[atom]
+        return yes, not yes and not unknown
+
+    def all_of(self, nodes: Iterable[bool]) -> bool:
+        return all(nodes)
+
+    def any_of(self, nodes: Iterable[bool]) -> bool:
+        return any(nodes)
+
+    def at_least(self, k: int, nodes: Sequence[bool]) -> bool:
+        return sum(nodes) >= k
+
+    def action(self, rule: Rule, exempt: Iterable[Cond] = ()) -> Action:
+        """What a rule contributes here."""
+        yes, no = judge(rule.condition, self)
+        if no or any(judge(condition, self)[0] for condition in exempt):
+            return "pass"
+        return rule.action.verb if yes else rule.on_error
 
 
 def twins_of(policy: CheckedPolicy) -> Twins:

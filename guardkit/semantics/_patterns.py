@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from re import _constants as sre  # the regex tree has no public name
 from re import _parser as sre_parser  # the regex tree has no public name
 from typing import Any
@@ -21,6 +22,8 @@ UNBOUNDED = -1
 FLAGS = "ism"
 MAX_PATTERN_CHARS = 4_000
 MAX_PROGRAM_BYTES = 4 << 20
+MAX_PLACES = 32
+"""How many places of a refused piece are tried before the last one is blamed."""
 
 _LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
 _HOST_LIKE = re.compile(
@@ -59,11 +62,11 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
         return None
     backtracking = _needs_backtracking(node.source)
     if backtracking:
-        at, what, advice = backtracking
+        at, length, what, advice = backtracking
         begin = node.span.start + 1 + at
         scope.error(
             "pattern-backtracking",
-            Span(begin, min(begin + 3, node.span.end)),
+            Span(begin, begin + length),
             f"{what} needs backtracking, and patterns here run in linear time",
             help=advice,
         )
@@ -85,7 +88,7 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
             "pattern-matches-empty",
             node,
             "the pattern matches the empty text, so it matches every text",
-            help="replace `*` by `+`, or make one part required",
+            help="replace `*` by `+`, remove an empty alternative, or make one part required",
         )
         return None
     _lint(scope, node, tree, width)
@@ -93,8 +96,7 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
 
 
 def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
-    detail = error.args[0] if error.args else ""
-    text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    text = _said(error)
     if "too large" in text or "repetition size" in text or ("repeat" in text and "size" in text):
         scope.error(
             "pattern-too-large",
@@ -104,14 +106,89 @@ def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
         )
         return
     reason, _, piece = text.partition(": ")
+    said, advice = _REASONS.get(reason, (reason or "it is not well formed", ""))
+    at = _unclosed(node.source) if reason.startswith("missing") else -1
+    length = 1
+    if at < 0 and piece and piece != node.source:
+        at, length = _where(node.source, piece, text), len(piece)
     span = node.span
-    at = node.source.find(piece) if piece else -1
-    if at >= 0 and piece != node.source:
-        span = Span(node.span.start + 1 + at, node.span.start + 1 + at + len(piece))
-    scope.error("bad-pattern", span, f"the pattern does not compile: {reason or 'not valid'}")
+    if at >= 0:
+        span = Span(node.span.start + 1 + at, node.span.start + 1 + at + length)
+    scope.error("bad-pattern", span, f"the pattern does not compile: {said}", help=advice or ())
 
 
-def _needs_backtracking(source: str) -> tuple[int, str, str] | None:
+_REASONS = {
+    "missing )": ("a bracket is not closed", "close it with `)`, or write `\\(` for a bracket"),
+    "missing ]": ("a class is not closed", "close it with `]`, or write `\\[` for a bracket"),
+    "unexpected )": ("a bracket closes nothing", "remove it, or write `\\)` for a bracket"),
+    "no argument for repetition operator": (
+        "there is nothing to repeat",
+        "write a backslash before the character to match it as it stands",
+    ),
+    "bad repetition operator": (
+        "a repetition is repeated",
+        "one of the two is enough; brackets make it `(?:…)*`",
+    ),
+    "invalid character class range": ("a range runs backwards", "write the lower end first: `0-9`"),
+    "invalid escape sequence": (
+        "this escape means nothing here",
+        "a class knows no `\\b`; the end of the text is `\\z`",
+    ),
+    "trailing \\": ("it ends in a backslash", "write `\\\\` for a backslash"),
+    "invalid named capture group": ("a group has no proper name", "write `(?P<name>…)`"),
+    "invalid perl operator": ("this group means nothing here", "write `(?:…)` for a plain group"),
+    "duplicate capture group name": ("two groups share a name", "give one another name"),
+}
+"""What RE2 says against a pattern, in the words of this language, and what to do."""
+
+
+def _where(source: str, piece: str, refused: str) -> int:
+    """Where RE2 stopped: the first such piece up to which the pattern is refused the same way."""
+    options = re2.Options()
+    options.log_errors = False
+    for match in islice(re.finditer(re.escape(piece), source), MAX_PLACES):
+        try:
+            re2.compile(source[: match.end()], options)
+        except re2.error as error:
+            if _said(error) == refused:
+                return match.start()
+    return source.rfind(piece)
+
+
+def _said(error: Exception) -> str:
+    detail = error.args[0] if error.args else ""
+    return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+
+
+def _unclosed(source: str) -> int:
+    """The innermost bracket, or the class, that nothing closes; -1 where all are closed."""
+    opened: list[int] = []
+    in_class = -1
+    i = 0
+    while i < len(source):
+        char = source[i]
+        if char == "\\":
+            i += 1
+        elif in_class >= 0:
+            if char == "]" and i > in_class + 1:
+                in_class = -1
+        elif char == "[":
+            in_class = i
+        elif char == "(":
+            opened.append(i)
+        elif char == ")" and opened:
+            opened.pop()
+        i += 1
+    if in_class >= 0:
+        return in_class
+    return opened[-1] if opened else -1
+
+
+_BACK_REFERENCE = ("a back-reference", "match both places and compare them in a check of your own")
+
+
+def _needs_backtracking(source: str) -> tuple[int, int, str, str] | None:
+    """Where a pattern asks for backtracking, how much of it does, what it is and what to do."""
     in_class = False
     i = 0
     while i < len(source):
@@ -119,7 +196,7 @@ def _needs_backtracking(source: str) -> tuple[int, str, str] | None:
         if char == "\\":
             after = source[i + 1 : i + 2]
             if (not in_class and after and after in "123456789") or after == "k":
-                return i, "a back-reference", "match both places and compare them in a check"
+                return i, 2, *_BACK_REFERENCE
             i += 2
             continue
         if in_class:
@@ -133,15 +210,16 @@ def _needs_backtracking(source: str) -> tuple[int, str, str] | None:
         elif source.startswith(_LOOKAROUND, i):
             return (
                 i,
+                4 if source[i + 2] == "<" else 3,
                 "look-around",
                 "match the surroundings too, or use two checks joined by `and`",
             )
         elif source.startswith("(?P=", i):
-            return i, "a back-reference", "match both places and compare them in a check"
+            return i, 4, *_BACK_REFERENCE
         elif source.startswith("(?>", i):
-            return i, "an atomic group", "write a plain group: nothing backtracks here"
+            return i, 3, "an atomic group", "write a plain group: nothing backtracks here"
         elif char in "*+?}" and source[i + 1 : i + 2] == "+":
-            return i, "a possessive quantifier", "write it without the second `+`"
+            return i, 2, "a possessive quantifier", "write it without the second `+`"
         i += 1
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from guardkit.diagnostics import Label, Place, did_you_mean
+from guardkit.diagnostics import Label, Place, Span, did_you_mean, nearest
 from guardkit.syntax import ast
 from guardkit.types import ACTIONS, SEVERITIES, STRENGTH, SURFACES, Action, Severity, Surface
 
@@ -28,7 +28,7 @@ MODES: tuple[Mode, ...] = ("enforce", "shadow", "retired")
 MAX_ROUNDS = 5
 MAX_HOLD_MS = 7 * 86_400_000
 MAX_REVISE_MS = 600_000
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_PLACEHOLDER = re.compile(r"(?<!\\u)\{([A-Za-z_][\w.]*)\}")
 
 
 class Clauses:
@@ -72,7 +72,17 @@ class Clauses:
         missing = [word for word in words if word not in self._by_word]
         for word in missing:
             scope.error("missing-clause", node, f"{what} has no `{word}`", help=_EXPLAINED[word])
-        return not missing
+        empty = [word for word in words if word not in missing and self._is_empty(word)]
+        for word in empty:
+            place = self.literal(word) or node
+            scope.error(
+                "missing-clause", place, f"{what} has an empty `{word}`", help=_EXPLAINED[word]
+            )
+        return not missing and not empty
+
+    def _is_empty(self, word: str) -> bool:
+        literal = self.literal(word)
+        return literal is not None and literal.kind == "text" and not str(literal.value).strip()
 
 
 _EXPLAINED = {
@@ -109,12 +119,19 @@ def read_tiers(scope: Scope) -> tuple[Tier, ...]:
             extra,
             "`tiers` is declared twice",
             labels=(Label(scope.place(declared[0]), "declared here first"),),
+            help="name the whole chain once",
         )
     if declared:
         chain = []
         for name in declared[0].names:
             if any(tier.name == name.text for tier in chain):
-                scope.error("duplicate-name", name, f"the tier `{name.text}` is named twice")
+                first = next(n for n in declared[0].names if n.text == name.text)
+                scope.error(
+                    "duplicate-name",
+                    name,
+                    f"the tier `{name.text}` is named twice",
+                    labels=(Label(scope.place(first), "named here first"),),
+                )
                 continue
             chain.append(known.get(name.text, Tier(name.text, ACTIONS[1:], "block")))
     narrowed: dict[str, ast.Tier] = {}
@@ -145,6 +162,7 @@ def _narrow(scope: Scope, node: ast.Tier, chain: list[Tier], narrowed: dict[str,
             node,
             f"the tier `{name}` is narrowed twice",
             labels=(Label(scope.place(narrowed[name]), "narrowed here first"),),
+            help="say both in one declaration",
         )
         return
     narrowed[name] = node
@@ -173,6 +191,7 @@ def _narrow(scope: Scope, node: ast.Tier, chain: list[Tier], narrowed: dict[str,
                 "tier-may-not",
                 node.on_error,
                 f"`{name}` may not `{on_error}`, not even on an error",
+                help="name an action the tier may take",
             )
     elif on_error != "pass" and on_error not in may:
         scope.error(
@@ -429,13 +448,18 @@ def _act(
     surfaces: tuple[Surface, ...],
     condition: Cond | None,
 ) -> Act | None:
-    _placeholders(scope, node.text)
+    check_placeholders(scope, node.text)
     otherwise = None
     if node.otherwise is not None:
         otherwise = _act(scope, node.otherwise, tier, surfaces, condition)
         other = node.otherwise.verb
         if tier is not None and other != "pass" and other not in tier.may:
-            scope.error("tier-may-not", node.otherwise, f"the tier `{tier.name}` may not `{other}`")
+            scope.error(
+                "tier-may-not",
+                node.otherwise,
+                f"the tier `{tier.name}` may not `{other}`",
+                help=f"`{tier.name}` may " + ", ".join(f"`{verb}`" for verb in tier.may),
+            )
     _fits_surface(scope, node, surfaces)
     if node.verb == "rewrite" and not node.whole and condition is not None:
         _has_spans(scope, node, condition)
@@ -447,12 +471,25 @@ def _act(
         whole=node.whole,
         keep=_whole_number(scope, node.keep, "`keep last`", 0, 64) if node.keep else 0,
         for_session=node.for_session,
-        approvers=str(node.approvers.value) if node.approvers else None,
+        approvers=_approvers(scope, node.approvers),
         within_ms=_within(scope, node),
         principle=_principle(scope, node.principle),
         rounds=_whole_number(scope, node.rounds, "`at most`", 1, MAX_ROUNDS) if node.rounds else 0,
         otherwise=otherwise,
     )
+
+
+def _approvers(scope: Scope, node: ast.Literal | None) -> str | None:
+    if node is None:
+        return None
+    if not str(node.value).strip():
+        scope.error(
+            "wrong-value",
+            node,
+            "`hold for` names nobody who could approve",
+            help='write who decides, such as `hold for "moderators"`',
+        )
+    return str(node.value)
 
 
 def _whole_number(scope: Scope, node: ast.Literal, what: str, low: int, high: int) -> int:
@@ -492,29 +529,35 @@ def find_principle(scope: Scope, ref: ast.Ref) -> str | None:
         return module.principles[inner].name
     if ref.dotted not in scope.broken and not scope.is_broken(ref):
         known = list(scope.principles)
+        for alias, used in scope.modules.items():
+            known.extend(f"{alias}.{name}" for name in used.principles)
         scope.error(
             "unknown-principle",
             ref,
             f"no principle is called `{ref.dotted}`",
             help=did_you_mean(ref.dotted, known)
-            or f'declare it: `principle {ref.parts[-1]} {{ … text "…" }}`',
+            or f'declare it: `principle {ref.parts[-1]} {{ tier … text "…" }}`',
         )
     return None
 
 
 def _fits_surface(scope: Scope, node: ast.Action, surfaces: tuple[Surface, ...]) -> None:
+    verb = Place(scope.source, node.span._replace(end=node.span.start + len(node.verb)))
     if node.verb == "revise":
         wrong = [surface for surface in surfaces if surface != "output"]
         if wrong:
             scope.error(
                 "action-off-surface",
-                node,
+                verb,
                 f"`revise` asks the model for another answer, so `{wrong[0]}` cannot be revised",
                 help="revise on `output` only",
             )
     elif node.verb == "rewrite" and "conversation" in surfaces:
         scope.error(
-            "action-off-surface", node, "a conversation has no text that could be rewritten"
+            "action-off-surface",
+            verb,
+            "a conversation has no text that could be rewritten",
+            help="`block`, `hold` or `flag` on `conversation`",
         )
 
 
@@ -531,16 +574,18 @@ def _has_spans(scope: Scope, node: ast.Action, condition: Cond) -> None:
         )
 
 
-def _placeholders(scope: Scope, text: ast.Literal | None) -> None:
+def check_placeholders(scope: Scope, text: ast.Literal | None) -> None:
     if text is None:
         return
-    for match in _PLACEHOLDER.finditer(str(text.value)):
+    for match in _PLACEHOLDER.finditer(text.raw):  # as written, `\u{…}` left out
         if match.group(1) not in ("label", "rule"):
-            known = ("label", "rule")
+            near = nearest(match.group(1), ("label", "rule"))
+            start = text.span.start
             scope.error(
                 "unknown-placeholder",
-                text,
+                Span(start + match.start(), start + match.end()),
                 f"`{match.group()}` is no placeholder",
-                help=did_you_mean(match.group(1), known)
-                or "placeholders are `{label}` and `{rule}`; what was matched never leaves",
+                help=f"did you mean `{{{near}}}`?"
+                if near
+                else "placeholders are `{label}` and `{rule}`; what was matched never leaves",
             )

@@ -12,13 +12,14 @@ from itertools import accumulate
 from operator import or_
 
 from ._cells import Subject
-from ._outcomes import Space, judge
+from ._outcomes import Space, Twins, judge
 from ._policy import Atom, Cond
 
 _COUNT = 2048
 _FEW = 4
-_BLOCK = 16
+_ROUNDS = 8
 """How many samples are added for a condition that held in too few."""
+_LOOKS = 48
 
 
 class Samples:
@@ -29,6 +30,7 @@ class Samples:
         self._random = random.Random(20_26)  # noqa: S311 -- samples, not secrets
         self._count = _COUNT
         self._masks = {subject: self._drawn(subject, _COUNT) for subject in space.subjects}
+        self._pins = 0
         self._settle()
 
     def _drawn(self, subject: Subject, count: int) -> list[int]:
@@ -52,49 +54,58 @@ class Samples:
         }
         self._atoms: dict[Atom, tuple[int, int]] = {}
 
-    def sharpen(self, conditions: Iterable[Cond]) -> bool:
-        """Add samples in which conditions that hardly ever hold do; say whether any were added."""
+    def sharpen(self, conditions: Iterable[Cond], twins: Twins) -> None:
+        """Add samples in which conditions that hardly ever hold do."""
         pins = []
         for condition in conditions:
             if self.yes(condition).bit_count() < _FEW:
-                node = self._space.outcome(condition).yes
-                pins += [pin for _ in range(2) if (pin := self._example(node)) is not None]
+                pin = self._example(condition, twins)
+                if pin is not None:
+                    pins.append(pin)
+        self._pins = len(pins)
         if not pins:
-            return False
-        count = _BLOCK * len(pins)
+            return
+        # Round by round, every pin once a round: `Columns` looks at the first rounds.
+        count = _ROUNDS * len(pins)
+        rounds = sum(1 << (len(pins) * at) for at in range(_ROUNDS))
         for subject, masks in self._masks.items():
-            fresh = self._drawn(subject, count)
+            fixed: dict[int, int] = {}
             for at, pin in enumerate(pins):
                 if subject in pin:
-                    block = ((1 << _BLOCK) - 1) << (_BLOCK * at)
-                    fresh = [mask & ~block for mask in fresh]
-                    fresh[pin[subject]] |= block
+                    fixed[pin[subject]] = fixed.get(pin[subject], 0) | 1 << at
+            pinned = sum(fixed.values()) * rounds
             self._masks[subject] = [
-                old | (new << self._count) for old, new in zip(masks, fresh, strict=True)
+                old | ((new & ~pinned) | fixed.get(cell, 0) * rounds) << self._count
+                for cell, (old, new) in enumerate(
+                    zip(masks, self._drawn(subject, count), strict=True)
+                )
             ]
         self._count += count
         self._settle()
-        return True
 
-    def _example(self, node: int) -> dict[Subject, int] | None:
-        space = self._space
-        shuffled = {
-            space.variable(subject): self._random.sample(range(len(cells)), len(cells))
-            for subject, found in space.cells.items()
-            for cells in [found.cells]
-        }
-        chosen = space.diagrams.witness(node, shuffled)
+    def _example(self, condition: Cond, twins: Twins) -> dict[Subject, int] | None:
+        """Cells that make a condition hold, found where only its own bounds cut."""
+        local = Space([condition], twins)
+        chosen = local.example(local.outcome(condition).yes)
         if chosen is None:
             return None
-        return {s: chosen[v] for s in space.subjects if (v := space.variable(s)) in chosen}
+        pin = {}
+        for subject, at in chosen.items():
+            small = local.cells[subject]
+            cell = self._space.cells[subject].find(small.yes, small, at)
+            if cell is None:
+                return None
+            pin[subject] = cell
+        return pin
+
+    @property
+    def telling(self) -> tuple[int, int]:
+        """Where the samples lie that tell most: the last of the free ones, the first pinned."""
+        return _COUNT - 256, _COUNT + 2 * self._pins
 
     def yes(self, condition: Cond) -> int:
         """The samples in which a condition holds."""
         return judge(condition, self)[0]
-
-    @property
-    def count(self) -> int:
-        return self._count
 
     # --- as a `Logic` of bit sets
 
@@ -105,7 +116,9 @@ class Samples:
             cells = self._space.cells[subject]
             known = self._atoms[atom] = (
                 self._union(subject, cells.yes[atom]),
-                self._union(subject, cells.no[atom]),
+                self._everything
+                & ~self._union(subject, cells.yes[atom])
+                & ~self._union(subject, cells.unknown[atom]),
             )
         return known
 
@@ -147,18 +160,25 @@ class Samples:
 class Columns:
     """The bit sets of many rules, turned: per sample, which rules hold in it."""
 
-    def __init__(self, rows: Sequence[int], count: int) -> None:
-        self._width = min(512, count)
-        low = (1 << self._width) - 1
+    def __init__(self, rows: Sequence[int], window: tuple[int, int]) -> None:
+        self._low, high = window
+        self._mask = (1 << (high - self._low)) - 1
         # Texts of digits turn over in C; bit by bit this would be the slowest part of all.
-        digits = [format(row & low, f"0{self._width}b") for row in reversed(rows)]
-        self._columns = [int("".join(column), 2) for column in zip(*digits, strict=True)][::-1]
+        width = high - self._low
+        digits = [format(row >> self._low & self._mask, f"0{width}b") for row in reversed(rows)]
+        self._columns = ["".join(column) for column in zip(*digits, strict=True)][::-1]
+        self._known: dict[int, int] = {}
 
     def holding_with(self, row: int, among: int) -> int:
         """The rules that hold in every sample in which this one does, as far as looked at."""
-        row &= (1 << self._width) - 1
-        while row and among:
+        row = row >> self._low & self._mask
+        for _ in range(_LOOKS):
+            if not row or not among:
+                break
             lowest = row & -row
-            among &= self._columns[lowest.bit_length() - 1]
             row ^= lowest
+            at = lowest.bit_length() - 1
+            if at not in self._known:
+                self._known[at] = int(self._columns[at], 2)
+            among &= self._known[at]
         return among

@@ -88,6 +88,8 @@ class Scope:
         first = self.declared.setdefault((space, name), place)
         if first is place:
             return True
+        if space == "value":
+            self.broken.add(name)  # which of the two a use means nobody knows
         self.error(
             "duplicate-name",
             place,

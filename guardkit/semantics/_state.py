@@ -27,6 +27,7 @@ from ._policy import (
 from ._rules import Clauses, find_principle, find_tier, read_refs, read_targets
 from ._scope import Scope
 from ._tools import all_tools
+from ._values import plain_literal
 
 MAX_TURNS = 1_000
 MAX_HOLD_LIMIT = 1_000_000
@@ -65,7 +66,12 @@ def read_defaults(scope: Scope) -> Defaults:
     if block is None:
         return Defaults()
     if not block.clauses:
-        scope.error("empty-block", block, "`defaults` says nothing")
+        scope.error(
+            "empty-block",
+            block,
+            "`defaults` says nothing",
+            help="remove it, or say something in it",
+        )
     clauses = Clauses(scope, block.clauses, repeated=("budget",))
     found = Defaults()
     budgets: dict[str, Budget] = {}
@@ -76,11 +82,22 @@ def read_defaults(scope: Scope) -> Defaults:
     held = clauses.get("hold_back")
     if held is not None:
         value = held.values[0]
-        chars = None if isinstance(value, ast.Name) else _count(scope, value, 0, MAX_HOLD_LIMIT)
+        chars = (
+            None
+            if isinstance(value, ast.Name)
+            else _count(scope, value, "`hold_back`", 0, MAX_HOLD_LIMIT)
+        )
         found = replace(found, hold_back=chars, hold_back_place=scope.place(held))
     limit = clauses.literal("hold_limit")
     if limit is not None:
-        found = replace(found, hold_limit=_count(scope, limit, 1, MAX_HOLD_LIMIT))
+        found = replace(found, hold_limit=_count(scope, limit, "`hold_limit`", 1, MAX_HOLD_LIMIT))
+    if held is not None and (found.hold_back or 0) > found.hold_limit:
+        scope.error(
+            "out-of-range",
+            held.values[0],
+            f"`hold_back` is longer than the {found.hold_limit:,} characters of `hold_limit`",
+            help="lower it, raise `hold_limit`, or hold whole replies: `hold_back all`",
+        )
     ttl = clauses.literal("session_ttl")
     if ttl is not None:
         if not 1_000 <= int(ttl.value) <= MAX_TTL_MS:
@@ -105,7 +122,13 @@ def _budget(
 ) -> Defaults:
     what = node.what.text
     if what in budgets or (what == "refusals" and found.refusals is not None):
-        scope.error("duplicate-clause", node, f"the budget of `{what}` is given twice")
+        first = budgets[what].place if what in budgets else None
+        scope.error(
+            "duplicate-clause",
+            node,
+            f"the budget of `{what}` is given twice",
+            labels=() if first is None else (Label(first, "given here first"),),
+        )
         return found
     if what == "refusals":
         if float(node.amount.value) > 1:
@@ -120,12 +143,12 @@ def _budget(
     return found
 
 
-def _count(scope: Scope, node: object, low: int, high: int) -> int:
+def _count(scope: Scope, node: object, what: str, low: int, high: int) -> int:
     if not isinstance(node, ast.Literal):
         return low
     value = int(node.value)
     if not low <= value <= high:
-        scope.error("out-of-range", node, f"a number from {low:,} to {high:,} stands here")
+        scope.error("out-of-range", node, f"{what} takes {low:,} to {high:,} characters")
     return value
 
 
@@ -156,7 +179,9 @@ def read_context(scope: Scope) -> Context:
     if block is None:
         return Context()
     if not block.clauses:
-        scope.error("empty-block", block, "`context` says nothing")
+        scope.error(
+            "empty-block", block, "`context` says nothing", help="remove it, or say something in it"
+        )
     Clauses(scope, block.clauses, repeated=("say", "principle"))
     lines: list[str] = []
     canary = False
@@ -180,7 +205,9 @@ def read_model(scope: Scope) -> Model:
     if block is None:
         return Model()
     if not block.clauses:
-        scope.error("empty-block", block, "`model` says nothing")
+        scope.error(
+            "empty-block", block, "`model` says nothing", help="remove it, or say something in it"
+        )
     sides: dict[str, dict[str, ast.Ref]] = {"refuses": {}, "answers": {}}
     for clause in block.clauses:
         for ref in clause.values:
@@ -197,6 +224,15 @@ def read_model(scope: Scope) -> Model:
                         or "a topic is named by the check that recognises it",
                     )
                 continue
+            if check.answers in ("label", "number"):
+                scope.error(
+                    "label-as-answer" if check.answers == "label" else "score-as-answer",
+                    ref,
+                    f"`{ref.dotted}` gives a {check.answers}, and a topic is a yes or a score",
+                    labels=(Label(check.place, f"a `{check.kind}` check"),),
+                    help="name a check that recognises the topic, such as a `similarity`",
+                )
+                continue
             sides[clause.word][check.name] = ref
     for name in sorted(set(sides["refuses"]) & set(sides["answers"])):
         scope.error(
@@ -204,6 +240,7 @@ def read_model(scope: Scope) -> Model:
             sides["answers"][name],
             f"`{name}` is refused and answered",
             labels=(Label(scope.place(sides["refuses"][name]), "refused here"),),
+            help="name it on one side only",
         )
     return Model(tuple(sorted(sides["refuses"])), tuple(sorted(sides["answers"])))
 
@@ -217,7 +254,7 @@ def read_window(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Windo
     anchor = block.name or block
     if not clauses.require(scope, anchor, f"the window `{name}`", "count", "last"):
         return None
-    turns = _turns(scope, clauses.literal("last"))
+    turns = _turns(scope, clauses.literal("last"), "last")
     counts: list[str] = []
     count = clauses.get("count")
     for ref in count.values if count else ():
@@ -234,17 +271,27 @@ def read_window(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Windo
                 )
                 continue
             if rule.mode == "retired":
-                scope.error("retired-reference", ref, f"`{rule.name}` is retired and never fires")
+                scope.error(
+                    "retired-reference",
+                    ref,
+                    f"`{rule.name}` is retired and never fires",
+                    help="count a rule that is enforced, or remove it here",
+                )
             counts.append(rule.name)
     if not counts:
         return None
     return Window(name, tuple(sorted(set(counts))), turns, scope.place(anchor))
 
 
-def _turns(scope: Scope, node: ast.Literal | None) -> int:
+def _turns(scope: Scope, node: ast.Literal | None, word: str) -> int:
     value = int(node.value) if node else 1
     if node and not 1 <= value <= MAX_TURNS:
-        scope.error("window-range", node, f"a number of turns lies between 1 and {MAX_TURNS:,}")
+        scope.error(
+            "window-range",
+            node,
+            f"`{word} {value} turns` lies outside 1 to {MAX_TURNS:,} turns",
+            help="every turn looked back on is kept for every session",
+        )
         return 1
     return value
 
@@ -269,7 +316,9 @@ def find_rule(scope: Scope, ref: ast.Ref, rules: dict[str, Rule]) -> Rule | None
         "unknown-rule",
         ref,
         f"no rule is called `{ref.dotted}`",
-        help=did_you_mean(ref.dotted, rules)
+        help=(f"`{ref.dotted}` is a check; name the rule that asks it",)
+        if scope.find_check(ref) is not None
+        else did_you_mean(ref.dotted, rules)
         or ("rules here are " + _some(rules) if rules else "this policy has no rules"),
     )
     return None
@@ -285,7 +334,7 @@ def read_sequence(scope: Scope, block: ast.Block) -> Sequence | None:
     clauses = Clauses(scope, block.clauses)
     anchor = block.name or block
     complete = clauses.require(scope, anchor, f"the sequence `{name}`", "first", "then", "within")
-    turns = _turns(scope, clauses.literal("within"))
+    turns = _turns(scope, clauses.literal("within"), "within")
     first = _event(scope, clauses.get("first"), name)
     then = _event(scope, clauses.get("then"), name)
     if not complete or first is None or then is None:
@@ -363,14 +412,17 @@ def read_exemption(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Ex
         scope.error(
             "exempt-tier",
             clauses.name("tier") or block,
-            f"`{rule.name}` is a `{rule.tier}` rule; `{tier.name}` may not lift it",
+            f"`{rule.name}` stands in tier `{rule.tier}`; `{tier.name}` may not lift it",
             labels=() if rule.name_place is None else (Label(rule.name_place, "the rule"),),
             help=f"an exemption carries tier `{rule.tier}` or higher",
         )
         return None
     if rule.mode == "retired":
         scope.error(
-            "retired-reference", block.name, f"`{rule.name}` is retired; there is nothing to lift"
+            "retired-reference",
+            block.name,
+            f"`{rule.name}` is retired, so there is nothing to lift",
+            help="remove the exemption",
         )
     return Exemption(
         rule.name,
@@ -390,7 +442,7 @@ def _until(scope: Scope, clauses: Clauses) -> str | None:
     raw = str(literal.value)
     day = parse_date(raw)
     if day is None:
-        scope.error("bad-date", literal, f"`{raw}` is not in the calendar")
+        plain_literal(scope, literal)  # reports it
         return None
     if day < scope.today:
         scope.error(

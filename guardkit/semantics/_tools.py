@@ -14,6 +14,7 @@ from ._policy import Tool
 from ._scope import Scope
 
 MAX_DEPTH = 8
+_SHAPE = 'expected `{"tools": [{"name": …, "inputSchema": …}]}` or a list of such objects'
 
 
 def read_tools(scope: Scope, node: ast.UseTools) -> dict[str, Tool] | None:
@@ -26,7 +27,9 @@ def read_tools(scope: Scope, node: ast.UseTools) -> dict[str, Tool] | None:
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         where = f" (line {line})" if line else ""
-        scope.error("bad-tools-file", node.path, f"the tool listing is not JSON{where}")
+        scope.error(
+            "bad-tools-file", node.path, f"the tool listing is not JSON{where}", help=_SHAPE
+        )
         return None
     entries = listing.get("tools") if isinstance(listing, dict) else listing
     if not isinstance(entries, list):
@@ -34,21 +37,31 @@ def read_tools(scope: Scope, node: ast.UseTools) -> dict[str, Tool] | None:
             "bad-tools-file",
             node.path,
             "the tool listing holds no list of tools",
-            help='expected `{"tools": [{"name": …, "inputSchema": …}]}` or a list of such objects',
+            help=_SHAPE,
         )
         return None
     found: dict[str, Tool] = {}
     for number, entry in enumerate(entries, 1):
         tool = _tool(entry)
         if tool is None:
-            scope.error("bad-tools-file", node.path, f"tool {number} of the listing has no name")
+            scope.error(
+                "bad-tools-file",
+                node.path,
+                f"tool {number} of the listing has no name",
+                help=_SHAPE,
+            )
             return None
         if tool.name in found:
-            scope.error("bad-tools-file", node.path, f"the listing names `{tool.name}` twice")
+            scope.error(
+                "bad-tools-file",
+                node.path,
+                f"the listing names `{tool.name}` twice",
+                help="a rule could not tell the two apart: rename or remove one",
+            )
             return None
         found[tool.name] = tool
     if not found:
-        scope.error("bad-tools-file", node.path, "the tool listing is empty")
+        scope.error("bad-tools-file", node.path, "the tool listing is empty", help=_SHAPE)
         return None
     return found
 
@@ -102,7 +115,7 @@ def find_tool(scope: Scope, ref: ast.Ref) -> str | None:
         scope.error(
             "unknown-tool",
             ref,
-            f"`{alias}` is no tool listing",
+            f"no tool listing is called `{alias}`",
             help=did_you_mean(alias, scope.tools) or 'add `use tools "tools.json" as tool`',
         )
         return None

@@ -6,21 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardkit.types import ACTIONS, SEVERITIES, STRENGTH
+from guardkit.types import SEVERITIES, STRENGTH
 
 from ._diagrams import TooLarge
 from ._outcomes import Outcome, Space, Twins
 from ._policy import Act, CheckedPolicy, Expected, Rule, positive_checks
 from ._samples import Columns, Samples
 
-_STRICTEST = ACTIONS[-1]
+_Kind = Literal["subsumed", "contradictory", "limit"]
+_SHARED_CELLS = 64
+_SHARED_LIMIT = 400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """`weak` never changes a verdict because of `strong`; or, `contradictory`, they disagree."""
 
-    kind: Literal["subsumed", "contradictory", "limit"]
+    kind: _Kind
     weak: Rule
     strong: Rule
 
@@ -70,29 +72,51 @@ def compare_rules(policy: CheckedPolicy, rules: Sequence[Rule], twins: Twins) ->
     Args:
         rules: The enforcing rules that neither never nor always fire, in the policy's order.
     """
+    if len(rules) < 2:
+        return
     facts = _facts(policy)
+    spaces = _Spaces(rules, twins)
     silenced: set[str] = set()
-    for weak, strong in _candidates(rules, facts, twins):
+    for weak, strong in _candidates(rules, facts, spaces.all, twins):
         if weak.name in silenced or strong.name in silenced:
             continue
-        try:
-            kind = _relation(weak, strong, facts, twins)
-        except TooLarge:
-            kind = "limit"
+        kind = spaces.relation(weak, strong, facts)
         if kind is not None:
             silenced.add(weak.name)
             yield Pair(kind, weak, strong)
 
 
-def _candidates(rules: Sequence[Rule], facts: _Facts, twins: Twins) -> Iterator[tuple[Rule, Rule]]:
+class _Spaces:
+    """One space for all rules while it has room; after that, one for each pair."""
+
+    def __init__(self, rules: Sequence[Rule], twins: Twins) -> None:
+        self._twins = twins
+        self.all = Space([rule.condition for rule in rules], twins, limit=_SHARED_LIMIT)
+        sizes = [len(cells.cells) for cells in self.all.cells.values()]
+        self._is_shared = max(sizes) <= _SHARED_CELLS
+
+    def relation(self, weak: Rule, strong: Rule, facts: _Facts) -> _Kind | None:
+        if self._is_shared:
+            try:
+                return _relation(weak, strong, facts, self.all)
+            except TooLarge:
+                self._is_shared = False
+        pair = Space([weak.condition, strong.condition], self._twins)
+        try:
+            return _relation(weak, strong, facts, pair)
+        except TooLarge:
+            return "limit"
+
+
+def _candidates(
+    rules: Sequence[Rule], facts: _Facts, space: Space, twins: Twins
+) -> Iterator[tuple[Rule, Rule]]:
     """Pairs that the cheap questions leave open, least authority first."""
-    if len(rules) < 2:
-        return
     conditions = [rule.condition for rule in rules]
-    samples = Samples(Space(conditions, twins))
-    samples.sharpen(conditions)
+    samples = Samples(space)
+    samples.sharpen(conditions, twins)
     yes = [samples.yes(condition) for condition in conditions]
-    columns = Columns(yes, samples.count)
+    columns = Columns(yes, samples.telling)
     able = sum(1 << at for at, rule in enumerate(rules) if rule.name not in facts.exempted)
     for at in sorted(range(len(rules)), key=lambda n: facts.rank(rules[n]), reverse=True):
         weak, fires = rules[at], yes[at]
@@ -107,32 +131,43 @@ def _candidates(rules: Sequence[Rule], facts: _Facts, twins: Twins) -> Iterator[
 
 def _may_relate(weak: Rule, strong: Rule, facts: _Facts) -> bool:
     """Whether two rules could be a pair, going by everything but their conditions."""
-    if weak.name in facts.exempted or weak.name in facts.observed:
+    if weak.tier == "helpfulness" or weak.name in facts.exempted or weak.name in facts.observed:
         return False
     if STRENGTH[strong.action.verb] < STRENGTH[weak.action.verb]:
         return False
-    if not any(_meets(weak, strong, on.surface) for on in weak.on):
+    return _may_subsume(weak, strong, facts) or _may_contradict(weak, strong, facts)
+
+
+def _may_subsume(weak: Rule, strong: Rule, facts: _Facts) -> bool:
+    if weak.action.verb == "flag" and weak.name in facts.tested:
         return False
-    return weak.tier != "helpfulness"
+    return _covers(weak, strong) and _is_hidden(weak, strong, facts)
 
 
-def _relation(
-    weak: Rule, strong: Rule, facts: _Facts, twins: Twins
-) -> Literal["subsumed", "contradictory"] | None:
-    space = Space([weak.condition, strong.condition], twins)
+def _may_contradict(weak: Rule, strong: Rule, facts: _Facts) -> bool:
+    if weak.tier != strong.tier or weak.action == strong.action:
+        return False
+    if weak.action.verb != strong.action.verb:
+        return _covers(weak, strong) and _hides_verb(weak, strong)
+    return (
+        facts.authority(weak) == facts.authority(strong)
+        and _is_order_like(weak.action, strong.action)
+        and any(_meets(weak, strong, on.surface) for on in weak.on)
+    )
+
+
+def _relation(weak: Rule, strong: Rule, facts: _Facts, space: Space) -> _Kind | None:
     one, other = space.outcome(weak.condition), space.outcome(strong.condition)
     if not space.diagrams.implies(one.yes, other.yes):
         return None
-    same_authority = facts.authority(weak) == facts.authority(strong)
-    if one.yes == other.yes and weak.tier == strong.tier and weak.action != strong.action:
-        if weak.action.verb == strong.action.verb:
-            if same_authority and _is_order_like(weak.action, strong.action):
-                return "contradictory"
-        elif _always_covers(weak, strong, space) and _hides_verb(weak, strong):
-            return "contradictory"
-    if not _always_covers(weak, strong, space) or not _is_hidden(weak, strong, facts):
-        return None
-    if weak.action.verb == "flag" and weak.name in facts.tested:
+    # Two verbs contradict only where the weaker rule adds nothing on an error either.
+    if (
+        one.yes == other.yes
+        and _may_contradict(weak, strong, facts)
+        and (weak.action.verb == strong.action.verb or _always_covers(weak, strong, space))
+    ):
+        return "contradictory"
+    if not _may_subsume(weak, strong, facts) or not _always_covers(weak, strong, space):
         return None
     if _is_same(weak, strong, one, other) and facts.rank(weak) < facts.rank(strong):
         return None  # the other one of the two is the one too many
@@ -162,8 +197,6 @@ def _is_same(weak: Rule, strong: Rule, one: Outcome, other: Outcome) -> bool:
 
 def _always_covers(weak: Rule, strong: Rule, space: Space) -> bool:
     """Whether whatever `weak` contributes, `strong` contributes as much or more."""
-    if not _covers(weak, strong):
-        return False
     levels = {weak.action.verb, weak.on_error} - {"pass"}
     return all(
         space.diagrams.implies(space.acts(weak, level), space.acts(strong, level))
@@ -183,12 +216,12 @@ def _covers(weak: Rule, strong: Rule) -> bool:
 
 def _meets(a: Rule, b: Rule, surface: str) -> bool:
     """Whether both judge some event on this surface."""
-    for one in a.on:
-        for other in b.on:
-            if one.surface == other.surface == surface:
-                if not one.tools or not other.tools or set(one.tools) & set(other.tools):
-                    return True
-    return False
+    return any(
+        one.surface == other.surface == surface
+        and (not one.tools or not other.tools or not set(one.tools).isdisjoint(other.tools))
+        for one in a.on
+        for other in b.on
+    )
 
 
 def _hides_verb(weak: Rule, strong: Rule) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from guardkit._util import values
-from guardkit.diagnostics import did_you_mean
+from guardkit.diagnostics import Edit, Fix, Label, did_you_mean
 from guardkit.syntax import ast
 
 from ._policy import Plain
@@ -38,6 +38,30 @@ EXAMPLES = {
     "duration": "a duration, such as `15m`",
     "date": "a date, such as `2027-01-31`",
 }
+
+_NAMES = {
+    "score": "a score",
+    "boolean": "`yes` or `no`",
+    "number": "a number",
+    "text": "a text",
+    "domain": "a host name",
+    "url": "a URL",
+    "email": "an e-mail address",
+    "path": "a path",
+    "money": "a sum of money",
+    "duration": "a duration",
+    "date": "a date",
+}
+_FOUND = {
+    "number": "a number",
+    "percent": "a percentage",
+    "answer": "an answer",
+    "duration": "a duration",
+    "date": "a date",
+    "text": "a text",
+}
+_WRITTEN_AS = {"score": ("number", "percent"), "boolean": ("answer",)}
+"""How the literals of a type are written, where that is not its own word or a text."""
 
 _TEXTUAL: dict[str, Callable[[str], object]] = {
     "domain": values.is_domain_pattern,
@@ -88,11 +112,13 @@ def bind_value(scope: Scope, value: ast.Value, type: str, is_list: bool, what: s
             scope.error(
                 "parameter-type",
                 value,
-                f"{what} is a {type_name(type, True)}",
-                help=f"write `[{scope.source.slice(value.span)}]`",
+                f"{what} is a {type_name(type, True)}, not {found_name(value)}",
+                help=f"write `[{value.raw}]`" if isinstance(value, ast.Literal) else (),
             )
             return None
-        items = [bind_value(scope, item, type, False, what) for item in value.items]
+        items = [
+            bind_value(scope, item, type, False, f"an entry of {what}") for item in value.items
+        ]
         return (
             None
             if any(item is None for item in items)
@@ -115,22 +141,88 @@ def _from_param(
         ref,
         f"{what} is a {type_name(type, is_list)}, "
         f"and `{param.name}` is a {type_name(param.type, param.is_list)}",
+        labels=(Label(param.place, "the parameter"),),
     )
     return None
 
 
 def _misfit(scope: Scope, value: ast.Value, type: str, what: str) -> None:
     if isinstance(value, ast.Literal) and value.kind == "date" and type == "date":
-        scope.error("bad-date", value, f"`{value.raw}` is not in the calendar")
+        _bad_date(scope, value)
         return
     if isinstance(value, ast.Ref) and value.dotted in ("true", "false"):
         word = "yes" if value.dotted == "true" else "no"
-        scope.error("boolean-word", value, f"`{value.dotted}` is written `{word}`")
+        scope.error(
+            "boolean-word",
+            value,
+            f"`{value.dotted}` is written `{word}`",
+            fix=Fix(f"write `{word}`", (Edit(scope.place(value), word),)),
+        )
         return
-    if isinstance(value, ast.Literal) and type == "score" and value.kind == "number":
-        scope.error("threshold-range", value, f"{what} is a score, and scores run from 0 to 1")
+    if isinstance(value, ast.Literal) and type == "score" and value.kind in ("number", "percent"):
+        scope.error(
+            "threshold-range",
+            value,
+            f"{what} is a score, and scores run from 0 to 1",
+            help=as_share(value),
+        )
         return
-    scope.error("parameter-type", value, f"{what} is a {type}", help=f"write {EXAMPLES[type]}")
+    is_written_so = isinstance(value, ast.Literal) and value.kind in _WRITTEN_AS.get(
+        type, (type if type in _FOUND else "text",)
+    )
+    found = "this is none" if is_written_so else f"not {found_name(value)}"
+    scope.error(
+        "parameter-type",
+        value,
+        f"{what} is {_NAMES[type]}, {'and ' if is_written_so else ''}{found}",
+        help=f"write {EXAMPLES[type]}",
+    )
+
+
+def found_name(value: ast.Node) -> str:
+    """What an author wrote, for a sentence about what was expected instead."""
+    match value:
+        case ast.Literal(kind="text", value=""):
+            return "an empty text"
+        case ast.Literal(kind=kind):
+            return _FOUND[kind]
+        case ast.ListOf(items=items):
+            return "a list" if items else "an empty list"
+        case ast.Ref():
+            return f"the word `{value.dotted}`"
+        case ast.Chosen() if not value.op:
+            return f"the word `{value.word.text}`"
+        case ast.Sized():
+            return "a number"
+        case ast.Pattern():
+            return "a pattern"
+        case _:
+            return "this"
+
+
+def as_share(value: ast.Value) -> tuple[str, ...]:
+    """Advice for somebody who counts in percent."""
+    if not (isinstance(value, ast.Literal) and value.kind == "number"):
+        return ()
+    bound = float(value.value)
+    return (f"write `{bound / 100:g}`",) if 1 < bound <= 100 else ()
+
+
+def plain_literal(scope: Scope, literal: ast.Literal) -> Plain | None:
+    """The value of a literal that may be of any type; reports a date that does not exist."""
+    if literal.kind == "date" and values.parse_date(str(literal.value)) is None:
+        _bad_date(scope, literal)
+        return None
+    return literal.value
+
+
+def _bad_date(scope: Scope, literal: ast.Literal) -> None:
+    scope.error(
+        "bad-date",
+        literal,
+        f"`{literal.raw}` is not in the calendar",
+        help="dates are written year, month, day: `2027-01-31`",
+    )
 
 
 def known_type(scope: Scope, name: ast.Name) -> bool:

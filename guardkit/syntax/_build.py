@@ -12,28 +12,10 @@ from guardkit.diagnostics import Span
 
 from . import _ast as ast
 from ._machine import Token
+from ._words import EXEMPT_ORDER, HEADER_ORDER, RULE_ORDER
 
 # Children are tokens and nodes: untyped, because the grammar fixes what stands where.
 Children = list[Any]
-
-RULE_ORDER = (
-    "title",
-    "tier",
-    "severity",
-    "owner",
-    "version",
-    "refs",
-    "mode",
-    "note",
-    "on",
-    "when",
-    "unless",
-    "then",
-    "on_error",
-)
-"""House order of clauses; `fmt` writes it and the tree holds it."""
-
-EXEMPT_ORDER = ("tier", "when", "owner", "reason", "refs", "note", "until")
 
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r", "/": "/"}
@@ -46,6 +28,15 @@ class BadEscapeError(Exception):
         super().__init__(escape)
         self.span = span
         self.escape = escape
+
+
+class TrueFalseError(Exception):
+    """`true` or `false` stands where a value or a condition does."""
+
+    def __init__(self, span: Span, word: str) -> None:
+        super().__init__(word)
+        self.span = span
+        self.word = word
 
 
 def span_of(children: Children) -> Span:
@@ -190,6 +181,10 @@ class Builder:
     property_name = head = word
 
     def ref(self, c: Children) -> ast.Ref:
+        if len(c) == 1:
+            if c[0].text in {"true", "false"}:
+                raise TrueFalseError(c[0].span, c[0].text)
+            return ast.Ref(c[0].span, (c[0].text,))
         parts = [c[0].text]
         for token in c[1:]:
             part = token.text[1:]
@@ -262,7 +257,7 @@ class Builder:
         return ast.Edition(span_of(c), int(c[1].text))
 
     def header(self, c: Children) -> ast.Header:
-        clauses = _in_order(tuple(c[2:]), ("title", "owner", "version", "note"))
+        clauses = _in_order(tuple(c[2:]), HEADER_ORDER)
         return ast.Header(span_of(c), c[0].text, c[1], clauses)
 
     def tiers(self, c: Children) -> ast.Tiers:

@@ -8,6 +8,7 @@ to find. A text that needs one writes it as an escape, `\\u{200B}`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from guardkit.diagnostics import Diagnostic, Edit, Fix, Place, Source, Span, diagnose
@@ -41,7 +42,11 @@ _LOOKALIKE = (
     ("Cherokee", re.compile(r"[\u13a0-\u13ff\uab70-\uabbf]")),
 )
 
-_STRETCHES = re.compile(r'"(?:\\.|[^"\\\n])*"|/(?:\\.|[^/\\\n])+/[A-Za-z]*|#[^\n]*')
+# What is open at the end of its line ends there; each stretch is walked through once.
+STRETCH = re.compile(
+    r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|/[^/\\\n]*+(?:\\.[^/\\\n]*+)*+/?|#[^\n]*|[([{]|[)\]}]'
+)
+"""Texts, patterns, comments and brackets: what the others hold is none of them."""
 
 
 def check_characters(source: Source, limit: int) -> Iterator[Diagnostic]:
@@ -49,11 +54,13 @@ def check_characters(source: Source, limit: int) -> Iterator[Diagnostic]:
     text = source.text
     if text.isascii() and not _SUSPECT.search(text):
         return
-    patterns = [m.span() for m in _STRETCHES.finditer(text) if m.group()[0] == "/"]
+    patterns = [m.span() for m in STRETCH.finditer(text) if m.group()[0] == "/"]
+    starts = [begin for begin, _ in patterns]
     found = 0
     for diagnostic in _all(source, text):
         start = diagnostic.place.span.start
-        if any(begin <= start < end for begin, end in patterns):
+        behind = bisect_right(starts, start) - 1
+        if behind >= 0 and start < patterns[behind][1]:
             continue
         yield diagnostic
         found += 1
@@ -111,7 +118,7 @@ def _suspect(source: Source, at: int, char: str) -> Diagnostic:
         return diagnose(
             "bidi-control",
             place,
-            f"U+{ord(char):04X} changes the order in which this line is shown",
+            f"`U+{ord(char):04X}` changes the order in which this line is shown",
             help=f"remove it, or write `{escape}` inside a text",
             fix=fix,
         )
@@ -119,14 +126,14 @@ def _suspect(source: Source, at: int, char: str) -> Diagnostic:
         return diagnose(
             "invisible-character",
             place,
-            f"U+{ord(char):04X} cannot be seen",
+            f"`U+{ord(char):04X}` cannot be seen",
             help=f"remove it, or write `{escape}` inside a text",
             fix=fix,
         )
     return diagnose(
         "control-character",
         place,
-        f"U+{ord(char):04X} is a control character",
+        f"`U+{ord(char):04X}` is a control character",
         help="remove it",
         fix=fix,
     )

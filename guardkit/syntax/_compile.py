@@ -52,6 +52,7 @@ def compile_tables(grammar: str, digest: str) -> dict[str, Any]:
     return {
         "grammar": digest,
         **_lexer(built),
+        "soft": _soft_words(built),
         "rules": [_rule(rule) for rule in rules],
         "symbols": symbols,
         "start": numbers[start],
@@ -95,6 +96,16 @@ def _lexer(built: lark.Lark) -> dict[str, Any]:
         ],
         "words": dict(sorted(words.items())),
     }
+
+
+def _soft_words(built: lark.Lark) -> list[str]:
+    """The words that have a meaning in their place and may be names elsewhere."""
+    kinds = {
+        rule.expansion[0].name
+        for rule in built.rules
+        if rule.origin.name in {"name", "soft", "unit"} and rule.expansion[0].is_term
+    }
+    return sorted(t.pattern.value for t in built.terminals if t.name in kinds - {"NAME"})
 
 
 def _rule_key(rule: Any) -> tuple[str, list[str], str]:

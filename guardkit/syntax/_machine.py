@@ -35,11 +35,12 @@ class Token:
 
 
 class UnknownCharacterError(Exception):
-    """No token begins with the character at `at`."""
+    """No token begins with the character at `at`, where the `accepted` kinds could have stood."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, accepted: frozenset[str] = frozenset()) -> None:
         super().__init__(at)
         self.at = at
+        self.accepted = accepted
 
 
 class UnexpectedTokenError(Exception):
@@ -67,6 +68,7 @@ class Machine:
         "_start",
         "_states",
         "_words",
+        "reserved",
         "written",
     )
 
@@ -83,6 +85,8 @@ class Machine:
         }
         self.written: dict[str, str] = {name: text for text, name in tables["words"].items()}
         """How a keyword or mark is written, by its kind."""
+        self.reserved: frozenset[str] = frozenset(tables["words"]) - set(tables["soft"])
+        """Words that cannot be names."""
         self._rules = [_rule(entry, builder) for entry in tables["rules"]]
         self._states = _states(tables)
         self._start: int = tables["start"]
@@ -117,7 +121,15 @@ class Machine:
         stack = [self._start]
         values: list[Any] = []
         row = states[self._start]
-        for token in self.tokens(text, begin, end):
+        tokens = self.tokens(text, begin, end)
+        while True:
+            try:
+                token = next(tokens, None)
+            except UnknownCharacterError as error:
+                error.accepted = self._accepted(stack)
+                raise
+            if token is None:
+                break
             kind = token.kind
             while True:
                 step = row.get(kind)

@@ -1,140 +1,40 @@
-"""From a parser's surprise to words that help: what was found, what was expected, what to write."""
+"""From a parser's surprise to words that help: what was found, what was expected, what to write.
+
+`explain_mistake` tries a list of looks, from the most telling to the most general; the first that
+recognises what the author had in mind writes the diagnostic.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from guardkit.diagnostics import (
     Diagnostic,
     Edit,
     Fix,
     Label,
-    Place,
     Source,
     Span,
     diagnose,
-    did_you_mean,
     nearest,
 )
 
-from ._machine import END, Token, UnexpectedTokenError, UnknownCharacterError
-from ._tables import parser
-
-DECLARATIONS = (
-    "apply",
-    "check",
-    "context",
-    "defaults",
-    "exempt",
-    "guardkit",
-    "model",
-    "module",
-    "monitor",
-    "param",
-    "policy",
-    "principle",
-    "probe",
-    "rule",
-    "sequence",
-    "test",
-    "tier",
-    "tiers",
-    "use",
-    "window",
-)
-CLAUSES = (
-    "alarm",
-    "answers",
-    "budget",
-    "canary",
-    "cases",
-    "count",
-    "disguise",
-    "expect",
-    "first",
-    "given",
-    "hold_back",
-    "hold_limit",
-    "input",
-    "last",
-    "mode",
-    "note",
-    "on",
-    "on_error",
-    "output",
-    "owner",
-    "reason",
-    "refs",
-    "refuses",
-    "retrieved",
-    "say",
-    "seed",
-    "session_ttl",
-    "severity",
-    "text",
-    "then",
-    "title",
-    "tool_call",
-    "tool_result",
-    "unless",
-    "unread",
-    "until",
-    "version",
-    "watch",
-    "when",
-    "within",
+from ._bad_characters import explain_character, explain_hyphen, glued_number, unquoted_stretch
+from ._chains import explain_mixed
+from ._expected import expected, nearest_word, shape
+from ._habits import HABITS
+from ._machine import END, UnexpectedTokenError, UnknownCharacterError
+from ._slip import Slip, make_slip
+from ._words import (
+    CLAUSES,
+    CONNECTIVES,
+    CONTINUATIONS,
+    DECLARATIONS,
+    SYNONYMS,
 )
 
-_KINDS = {
-    "NAME": "a name",
-    "STRING": "a text in double quotes",
-    "INT": "a whole number",
-    "NUMBER": "a number",
-    "PERCENT": "a percentage",
-    "DURATION": "a duration such as `25ms`",
-    "DATE": "a date such as `2027-01-31`",
-    "REGEX": "a pattern such as `/…/`",
-    "LABEL": "a label such as `name:`",
-    "ATTR": "`.name`",
-    "$END": "the end of the declaration",
-}
-_FOREIGN = {"&&": "and", "||": "or", "&": "and", "|": "or", "!": "not"}
-_OPERATORS = frozenset({"==", "!=", ">=", "<=", "<", ">"})
-_NUMBER_LIKE = re.compile(r"[-+]?\.?\d[\w.%,]*")
-_WORD_LIKE = re.compile(r"\w[\w-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class _Slip:
-    """One surprise of the parser, with what lies before and after it."""
-
-    source: Source
-    chunk: Span
-    token: Token
-    accepts: frozenset[str]
-    words: frozenset[str]
-    before: tuple[Token, ...]
-    after: tuple[Token, ...]
-
-    @property
-    def place(self) -> Place:
-        start = self.token.start
-        return Place(self.source, Span(start, max(self.token.end, start + 1)))
-
-    @property
-    def begins_line(self) -> bool:
-        return not self.before or self.breaks_between(self.before[-1], self.token)
-
-    def breaks_between(self, left: Token, right: Token) -> bool:
-        """Whether a line ends between two tokens."""
-        return self.source.text.find("\n", left.end, right.start) >= 0
-
-    @property
-    def opener(self) -> str:
-        """The word that begins the declaration."""
-        return self.before[0].text if self.before else ""
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def explain_mistake(
@@ -142,8 +42,8 @@ def explain_mistake(
 ) -> Diagnostic:
     """The one diagnostic for a declaration that does not parse."""
     if isinstance(error, UnknownCharacterError):
-        return _character(source, chunk, error.at)
-    slip = _slip(source, chunk, error)
+        return explain_character(source, chunk, error)
+    slip = make_slip(source, chunk, error)
     for look in _LOOKS:
         found = look(slip)
         if found is not None:
@@ -151,281 +51,138 @@ def explain_mistake(
     return _anything_else(slip)
 
 
-# --- characters no word begins with
-
-
-def _character(source: Source, chunk: Span, at: int) -> Diagnostic:
-    text = source.text
-    char = text[at]
-    line_end = text.find("\n", at)
-    rest = text[at : line_end if line_end >= 0 else len(text)].rstrip()
-    to_line_end = Place(source, Span(at, at + max(1, len(rest))))
-    one = Place(source, Span(at, at + 1))
-    if char == '"':
-        return diagnose(
-            "unclosed-text",
-            to_line_end,
-            "a text is not closed on its line",
-            help='close it with `"`; a text stands on one line, `\\n` writes a line break',
-        )
-    if rest.startswith("//"):
-        return diagnose(
-            "unknown-character",
-            Place(source, Span(at, at + 2)),
-            "`//` begins nothing here",
-            help="a comment begins with `#`",
-            fix=Fix("begin it with `#`", (Edit(Place(source, Span(at, at + 2)), "#"),)),
-        )
-    if char == "/":
-        return diagnose(
-            "unclosed-pattern",
-            to_line_end,
-            "a pattern is not closed on its line",
-            help="close it with `/`; a slash inside is written `\\/`",
-        )
-    if char in "'`\u2018\u2019\u201c\u201d\u00ab\u00bb\u201e":
-        return _wrong_quote(source, at, rest)
-    operator = rest[:2] if rest[:2] in _FOREIGN else char
-    if operator in _FOREIGN:
-        place = Place(source, Span(at, at + len(operator)))
-        word = _FOREIGN[operator]
-        return diagnose(
-            "foreign-operator",
-            place,
-            f"`{operator}` is not an operator of this language",
-            help=f"write `{word}`",
-            fix=Fix(f"write `{word}`", (Edit(place, f"{word} " if operator == "!" else word),)),
-        )
-    if _NUMBER_LIKE.match(rest):
-        return _malformed_number(source, at, rest)
-    if char.isalpha():
-        return _capitals(source, at, rest, at == chunk.start)
-    help_text = {
-        ";": "clauses need no separator: begin each on a line of its own",
-        "-": "names are written with `_`",
-        "*": "there are no wildcards: list the names",
-        "\\": "a backslash belongs inside a text or a pattern",
-        "=": "compare with `==`",
-    }.get(char, "remove it, or put it inside a text")
-    shown = char if char.isprintable() else f"U+{ord(char):04X}"
-    return diagnose("unknown-character", one, f"`{shown}` means nothing here", help=help_text)
-
-
-def _wrong_quote(source: Source, at: int, rest: str) -> Diagnostic:
-    closing = re.compile(r"['`\u2018\u2019\u201c\u201d\u00ab\u00bb\u201e]").search(rest, 1)
-    length = closing.end() if closing else len(rest)
-    place = Place(source, Span(at, at + max(1, length)))
-    inner = rest[1 : length - 1]
-    fix = None
-    if closing and '"' not in inner and "\\" not in inner:
-        fix = Fix("use double quotes", (Edit(place, f'"{inner}"'),))
-    return diagnose(
-        "wrong-quote", place, "a text is written in double quotes", help='write `"…"`', fix=fix
-    )
-
-
-def _malformed_number(source: Source, at: int, rest: str) -> Diagnostic:
-    match = _NUMBER_LIKE.match(rest)
-    found = match.group().rstrip(".,") if match else rest[:1]
-    found = found or rest[:1]
-    advice = "numbers are written `3` or `0.85`, durations `25ms`, `2s`, `15m`, `1h`, `7d`, `2w`"
-    if found.startswith("."):
-        advice = f"write `0{found}`"
-    elif found.startswith("+"):
-        advice = f"write `{found[1:]}`"
-    place = Place(source, Span(at, at + len(found)))
-    return diagnose("malformed-number", place, f"`{found}` is not a number", help=advice)
-
-
-def _capitals(source: Source, at: int, rest: str, begins: bool) -> Diagnostic:
-    match = _WORD_LIKE.match(rest)
-    word = match.group() if match else rest[:1]
-    place = Place(source, Span(at, at + max(1, len(word))))
-    lower = word.lower().replace("-", "_")
-    if word.isascii() and lower != word:
-        what = "keywords" if lower in DECLARATIONS or lower in CLAUSES or begins else "names"
-        return diagnose(
-            "uppercase-name",
-            place,
-            f"{what} are written in lower case",
-            help=f"write `{lower}`",
-            fix=Fix(f"write `{lower}`", (Edit(place, lower),)),
-        )
-    return diagnose(
-        "unknown-character",
-        place,
-        "names are written with the letters a to z, digits and `_`",
-        help="other writing belongs inside a text",
-    )
-
-
-# --- words in the wrong place
-
-
-def _slip(source: Source, chunk: Span, error: UnexpectedTokenError) -> _Slip:
-    machine = parser()
-    token = error.token
-    words = frozenset(machine.written[k] for k in error.accepted if k in machine.written)
-    before: list[Token] = []
-    after: list[Token] = []
-    try:
-        for found in machine.tokens(source.text, chunk.start, chunk.end):
-            (before if found.start < token.start else after).append(found)
-    except UnknownCharacterError:
-        pass  # the slip lies before the bad character; what was lexed so far is enough
-    if token.kind == END:
-        token = Token(END, "", before[-1].start, before[-1].end)
-    return _Slip(source, chunk, token, error.accepted, words, tuple(before), tuple(after))
-
-
-def _first_word(slip: _Slip) -> Diagnostic | None:
+def _first_word(slip: Slip) -> Diagnostic | None:
     if slip.before:
         return None
-    word = slip.token.text
+    word = slip.word.rstrip(" \t:")
     start = slip.place.span.start
-    if word in CLAUSES:
+    place = slip.stretch(start, start + max(1, len(word)))
+    if word in CONTINUATIONS:
+        indent = Edit(slip.stretch(start, start), "  ")
         return diagnose(
             "clause-not-indented",
-            slip.place,
-            f"`{word}` is a clause; only declarations begin in the first column",
+            place,
+            f"`{word}` begins no declaration, and only declarations begin in the first column",
             help="indent it, so that it belongs to the declaration above",
-            fix=Fix("indent it", (Edit(Place(slip.source, Span(start, start)), "  "),)),
+            fix=Fix("indent it", (indent,)),
         )
+    near = SYNONYMS[0].get(word) or nearest(word, DECLARATIONS)
     return diagnose(
         "unknown-declaration",
-        slip.place,
+        place,
         f"no declaration begins with `{word}`",
-        help=did_you_mean(word, DECLARATIONS)
-        or "a declaration is one of " + ", ".join(f"`{name}`" for name in DECLARATIONS),
-        fix=_replace(slip, nearest(word, DECLARATIONS)),
+        help=(f"did you mean `{near}`?",)
+        if near
+        else "a declaration is one of " + ", ".join(f"`{name}`" for name in DECLARATIONS),
+        fix=Fix(f"write `{near}`", (Edit(place, near),)) if near else None,
     )
 
 
-def _mixed(slip: _Slip) -> Diagnostic | None:
-    word = slip.token.text
-    other = {"and": "or", "or": "and"}.get(word)
-    if other is None or other not in slip.words or word in slip.words:
+def _slid_word(slip: Slip) -> Diagnostic | None:
+    """A clause in the first column, under a declaration that is complete without it."""
+    start = slip.token.start
+    if slip.word not in CONTINUATIONS or not slip.before or slip.source.text[start - 1] != "\n":
         return None
-    left, start = _chain_before(slip, other)
-    right = _unit_after(slip)
-    if not left:
-        return None
-    joined = f" {other} ".join(left)
-    first = f"({joined}) {word} {right}"
-    second = f"{f' {other} '.join(left[:-1])} {other} ({left[-1]} {word} {right})"
     return diagnose(
-        "mixed-and-or",
+        "clause-not-indented",
         slip.place,
-        f"`{other}` and `{word}` need brackets",
-        note="this could join either side",
-        labels=(
-            Label(
-                Place(slip.source, Span(start, slip.before[-1].end)),
-                f"joined by `{other}`",
-            ),
-        ),
-        help=(f"write  {first}", f"or     {second}"),
+        f"`{slip.word}` begins no declaration, and only declarations begin in the first column",
+        help="it belongs inside a declaration, and indented",
     )
 
 
-def _chain_before(slip: _Slip, joiner: str) -> tuple[list[str], int]:
-    """The members already joined, from the nearest open bracket or clause word on."""
-    depth = 0
-    begin = len(slip.before)
-    while begin > 0:
-        token = slip.before[begin - 1]
-        if token.text in (")", "]", "}"):
-            depth += 1
-        elif token.text in ("(", "[", "{"):
-            if depth == 0:
-                break
-            depth -= 1
-        elif depth == 0 and (token.text in ("when", "unless", "where", "if", "watch", ",")):
-            break
-        begin -= 1
-    members: list[str] = []
-    first: Token | None = None
-    last: Token | None = None
-    for token in slip.before[begin:]:
-        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
-        if depth == 0 and token.text == joiner and first is not None and last is not None:
-            members.append(slip.source.text[first.start : last.end])
-            first = None
-            continue
-        first = first or token
-        last = token
-    if first is not None and last is not None:
-        members.append(slip.source.text[first.start : last.end])
-    start = slip.before[begin].start if begin < len(slip.before) else slip.chunk.start
-    return [" ".join(member.split()) for member in members], start
+def _glued(slip: Slip) -> Diagnostic | None:
+    """A number that goes on with something else."""
+    end = slip.token.end
+    if "DATE" in slip.accepts and "NAME" not in slip.accepts:
+        return None  # a date in another order is no number
+    if not slip.word[:1].isdigit() or not re.match(r"[\w.]", slip.source.text[end : end + 1]):
+        return None
+    return glued_number(slip.source, slip.token.start, slip.chunk.end)
 
 
-def _unit_after(slip: _Slip) -> str:
-    """The member that follows the slip, as written."""
-    depth = 0
-    taken: list[Token] = []
-    for token in slip.after[1:]:
-        if depth == 0 and taken:
-            ends = token.text in ("and", "or", ")", "}", ",") or token.text in CLAUSES
-            new_answer = token.text in ("yes", "no", "else") and slip.breaks_between(
-                taken[-1], token
-            )
-            if ends or new_answer:
-                break
-        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
-        taken.append(token)
-    if not taken:
-        return "…"
-    return " ".join(slip.source.text[taken[0].start : taken[-1].end].split())
-
-
-def _negated(slip: _Slip) -> Diagnostic | None:
+def _negated(slip: Slip) -> Diagnostic | None:
     if len(slip.before) < 2 or slip.before[-2].text != "not":
         return None
-    word, negation = slip.before[-1], slip.before[-2]
-    if slip.token.text == "of" or (word.text == "cascade" and slip.token.text == "{"):
-        place = Place(slip.source, Span(negation.start, word.end))
-        what = "a quorum" if slip.token.text == "of" else "a cascade"
-        return diagnose(
-            "negated-quorum",
-            place,
-            f"`not` cannot stand before {what}",
-            help=(
-                "write `none of (…)` where no member may hold",
-                f"or put brackets around it: `not ({word.text} …)`",
-            ),
-        )
-    return None
+    negation, word = slip.before[-2], slip.before[-1]
+    is_quorum = slip.word == "of"
+    if not is_quorum and (word.text, slip.word) != ("cascade", "{"):
+        return None
+    rest = "of (…)" if is_quorum else "{ … }"
+    return diagnose(
+        "negated-quorum",
+        slip.stretch(negation.start, word.end),
+        f"`not` cannot stand before a {'quorum' if is_quorum else 'cascade'}",
+        help=(
+            *(("write `none of (…)` where no member may hold",) if is_quorum else ()),
+            f"{'or ' if is_quorum else ''}put brackets around it: `not ({word.text} {rest})`",
+        ),
+    )
 
 
-def _no_else(slip: _Slip) -> Diagnostic | None:
+def _no_else(slip: Slip) -> Diagnostic | None:
     if "else" not in slip.words:
         return None
-    opening = _open_bracket(slip)
-    if opening is not None and "cascade" in _words_before(slip, opening):
+    opening = slip.bracket
+    if opening is not None and slip.before_bracket(opening) == "cascade":
+        if slip.word not in {"}", ""} and slip.word not in CLAUSES:
+            return None
         return diagnose(
             "cascade-without-else",
             slip.place,
             "a cascade ends with `else yes` or `else no`",
-            labels=(Label(_token_place(slip, opening), "the cascade begins here"),),
+            labels=(Label(slip.at(opening), "the cascade begins here"),),
             help="say what holds when no step decides",
+            fix=slip.insert(slip.before[-1].end, " else no", safe=False),
         )
-    verb = next((t for t in reversed(slip.before) if t.text in ("hold", "revise")), None)
+    verb = next((t for t in reversed(slip.before) if t.text in {"hold", "revise"}), None)
     if verb is None:
         return None
+    if slip.word in {"otherwise", "or"} or nearest(slip.word, ("else",)):
+        return diagnose(
+            "missing-else",
+            slip.place,
+            f"`{verb.text}` needs an `else`, found `{slip.word}`",
+            help="write `else`",
+            fix=slip.replace("else"),
+        )
     return diagnose(
         "missing-else",
         slip.place,
         f"`{verb.text}` needs an `else`",
-        labels=(Label(_token_place(slip, verb), "this action may not come to an end"),),
-        help="say what happens then: `else block`",
+        labels=(Label(slip.at(verb), "this action may not come to an end"),),
+        help="say what happens then, such as `else block`",
+        fix=slip.insert(slip.before[-1].end, " else block", safe=False),
     )
 
 
-def _end(slip: _Slip) -> Diagnostic | None:
+def _empty(slip: Slip) -> Diagnostic | None:
+    opening = slip.bracket
+    if opening is None or slip.previous != opening:
+        return None
+    head = slip.before_bracket(opening)
+    if head == "of" and slip.word == ")":
+        what, advice = "a quorum has no members", "name the conditions it counts: `2 of (a, b, c)`"
+    elif head == "cascade" and slip.word in {"else", "}"}:
+        what, advice = "a cascade has no steps", "write at least one: `yes if CONDITION`"
+    else:
+        return None
+    return diagnose("empty-block", slip.stretch(opening.start, slip.token.end), what, help=advice)
+
+
+def _boolean(slip: Slip) -> Diagnostic | None:
+    word = {"true": "yes", "false": "no"}.get(slip.word)
+    if word is None or word not in slip.words:
+        return None
+    return diagnose(
+        "boolean-word", slip.place, f"`{slip.word}` is written `{word}`", fix=slip.replace(word)
+    )
+
+
+def _end(slip: Slip) -> Diagnostic | None:
     if slip.token.kind != END:
         return None
-    opening = _open_bracket(slip)
+    opening = slip.bracket
     if opening is not None:
         closing = {"{": "}", "(": ")", "[": "]"}[opening.text]
         return diagnose(
@@ -433,80 +190,97 @@ def _end(slip: _Slip) -> Diagnostic | None:
             slip.place,
             f"`{closing}` is missing",
             note="the declaration ends here",
-            labels=(Label(_token_place(slip, opening), "opened here"),),
+            labels=(Label(slip.at(opening), "opened here"),),
             help="a letter in the first column begins the next declaration",
+            fix=slip.insert(slip.token.end, "\n}" if closing == "}" else closing, safe=False),
         )
     return diagnose(
         "unexpected-end",
         slip.place,
-        f"the declaration ends too early: expected {_expected(slip)}",
+        f"the declaration ends too early: expected {expected(slip)}",
+        help=shape(slip),
     )
 
 
-def _boolean(slip: _Slip) -> Diagnostic | None:
-    word = {"true": "yes", "false": "no"}.get(slip.token.text)
-    if word is None or word not in slip.words:
+def _misplaced(slip: Slip) -> Diagnostic | None:
+    if slip.word not in DECLARATIONS or not slip.begins_line or slip.word in slip.clauses:
         return None
-    return diagnose(
-        "boolean-word",
-        slip.place,
-        f"`{slip.token.text}` is written `{word}`",
-        fix=_replace(slip, word),
-    )
-
-
-def _equals(slip: _Slip) -> Diagnostic | None:
-    if slip.token.text != "=" or not _OPERATORS & slip.words:
+    opening = slip.open_brackets[0] if slip.open_brackets else None
+    if opening is None or not slip.words & {"}", ")", "]"}:
         return None
-    return diagnose(
-        "single-equals",
-        slip.place,
-        "`=` gives a value; `==` compares",
-        help="write `==`",
-        fix=_replace(slip, "=="),
-    )
-
-
-def _misplaced(slip: _Slip) -> Diagnostic | None:
-    word = slip.token.text
-    if word not in DECLARATIONS or not slip.begins_line or "}" not in slip.words:
-        return None
-    opening = _open_bracket(slip)
-    labels = (Label(_token_place(slip, opening), "this block is still open"),) if opening else ()
     return diagnose(
         "misplaced-declaration",
         slip.place,
-        f"`{word}` begins a declaration, and a declaration cannot stand inside another",
-        labels=labels,
+        f"`{slip.word}` begins a declaration, and a declaration cannot stand inside another",
+        labels=(Label(slip.at(opening), "this block is still open"),),
         help="close the block above with `}` and begin the declaration in the first column",
     )
 
 
-def _clause(slip: _Slip) -> Diagnostic | None:
-    word = slip.token.text
-    known = slip.words & (set(CLAUSES) | {"tier", "principle"})
-    if (
-        "NAME" in slip.accepts
-        or len(known) < 2
-        or not slip.begins_line
-        or not re.fullmatch(r"[a-z_]\w*", word)
-    ):
+def _unclosed(slip: Slip) -> Diagnostic | None:
+    """A round or square bracket is open where the next clause begins or the block ends."""
+    opening = slip.bracket
+    if opening is None or opening.text == "{" or not slip.words & {")", "]"}:
         return None
-    near = nearest(word, known)
+    closing = ")" if opening.text == "(" else "]"
+    ends = slip.word in {"}", ")", "]"} - {closing}
+    if not ends and not (slip.begins_line and slip.word in CLAUSES):
+        return None
     return diagnose(
-        "unknown-clause",
+        "unexpected-token",
         slip.place,
-        f"`{word}` is not a clause of `{slip.opener}`",
-        help=(f"did you mean `{near}`?",) if near else f"expected {_expected(slip)}",
-        fix=_replace(slip, near),
+        f"`{closing}` is missing before `{slip.word}`",
+        labels=(Label(slip.at(opening), "opened here"),),
+        fix=slip.insert(slip.before[-1].end, closing),
     )
 
 
-def _reserved(slip: _Slip) -> Diagnostic | None:
-    word = slip.token.text
-    is_word = re.fullmatch(r"[a-z_]+", word)
-    if "NAME" not in slip.accepts or slip.begins_line or not is_word or slip.token.kind == "NAME":
+def _closes_nothing(slip: Slip) -> Diagnostic | None:
+    if slip.word not in {")", "]", "}"} or slip.word in slip.words:
         return None
+    pairs = {")": "(", "]": "[", "}": "{"}
+    if any(token.text == pairs[slip.word] for token in slip.open_brackets):
+        return None
+    return diagnose(
+        "unexpected-token",
+        slip.place,
+        f"`{slip.word}` closes nothing",
+        help="remove it, or open it earlier",
+        fix=slip.remove(slip.token),
+    )
+
+
+def _clause(slip: Slip) -> Diagnostic | None:
+    """A line that begins with no clause of its block."""
+    if not slip.begins_clause or slip.word in slip.words or not _WORD.fullmatch(slip.word):
+        return None
+    if slip.opener == "rule" and slip.word in {"else", "otherwise"}:
+        advice: tuple[str, ...] = ("`else` belongs to `hold` and `revise`; a rule has one action",)
+        near = None
+    else:
+        same = SYNONYMS[1].get(slip.word)
+        near = same if same in slip.clauses else nearest(slip.word, slip.clauses)
+        listed = ", ".join(f"`{word}`" for word in slip.clauses)
+        advice = (f"did you mean `{near}`?",) if near else (f"its clauses are {listed}",)
+    return diagnose(
+        "unknown-clause",
+        slip.place,
+        f"`{slip.word}` is not a clause of `{slip.opener}`",
+        help=advice,
+        fix=slip.replace(near) if near else None,
+    )
+
+
+def _reserved(slip: Slip) -> Diagnostic | None:
+    word = slip.word
+    if "NAME" not in slip.accepts or slip.token.kind == "NAME" or not _WORD.fullmatch(word):
+        return None
+    if slip.source.text.startswith("-", slip.token.end):
+        hyphenated = explain_hyphen(slip.source, slip.token.end)
+        if hyphenated is not None:
+            return hyphenated
+    if len(slip.before) > 1 and (word in CONNECTIVES or slip.begins_line):
+        return None  # a value is missing, and this is the word that follows it
     return diagnose(
         "reserved-name",
         slip.place,
@@ -515,92 +289,47 @@ def _reserved(slip: _Slip) -> Diagnostic | None:
     )
 
 
-def _unquoted(slip: _Slip) -> Diagnostic | None:
+def _unquoted(slip: Slip) -> Diagnostic | None:
     if "STRING" not in slip.accepts or "NAME" in slip.accepts or slip.begins_line:
         return None
-    if not re.fullmatch(r"\w+", slip.token.text) or slip.words - {"}"}:
+    if not re.fullmatch(r"\w+", slip.word) or len(slip.words - {"["}) > 1:
         return None
-    text = slip.source.text
     start = slip.token.start
-    line_end = text.find("\n", start)
-    stretch = text[start : line_end if line_end >= 0 else slip.chunk.end].rstrip(" \t\r}")
-    place = Place(slip.source, Span(start, start + max(1, len(stretch))))
-    fix = None
-    if '"' not in stretch and "\\" not in stretch:
-        fix = Fix("put it in quotes", (Edit(place, f'"{stretch}"'),), safe=False)
+    place, fix = unquoted_stretch(slip.source, slip.chunk, start, slip.opener)
     return diagnose(
         "unquoted-text", place, "a text stands in double quotes", help='write `"…"`', fix=fix
     )
 
 
-def _anything_else(slip: _Slip) -> Diagnostic:
-    word = slip.token.text
-    near = nearest(word, slip.words) if re.fullmatch(r"\w+", word) else None
+def _anything_else(slip: Slip) -> Diagnostic:
+    near = nearest_word(slip)
+    previous = slip.previous
+    # Where a line begins, what is missing belongs behind the word above.
+    behind = f" after `{previous.text}`" if previous and slip.begins_line else ""
     return diagnose(
         "unexpected-token",
         slip.place,
-        f"expected {_expected(slip)}, found `{word}`",
-        help=(f"did you mean `{near}`?",) if near else (),
-        fix=_replace(slip, near),
+        f"expected {expected(slip)}{behind}, found `{slip.word}`",
+        help=(f"did you mean `{near}`?",) if near else shape(slip),
+        fix=slip.replace(near) if near else None,
     )
 
 
-_LOOKS: tuple[Callable[[_Slip], Diagnostic | None], ...] = (
+_LOOKS: tuple[Callable[[Slip], Diagnostic | None], ...] = (
     _first_word,
-    _mixed,
+    _slid_word,
+    explain_mixed,
+    _glued,
     _negated,
+    _empty,
+    *HABITS,
     _no_else,
     _boolean,
-    _equals,
     _end,
     _misplaced,
     _clause,
+    _unclosed,
+    _closes_nothing,
     _reserved,
     _unquoted,
 )
-
-
-def _expected(slip: _Slip) -> str:
-    """What could stand here, in words; a long list is cut."""
-    names = slip.accepts
-    parts = [_KINDS[kind] for kind in _KINDS if kind in names and kind != "INT"]
-    if "INT" in names and "NUMBER" not in names:
-        parts.append(_KINDS["INT"])
-    # Where any name may stand, soft words are only more names.
-    if "NAME" not in names:
-        parts.extend(f"`{word}`" for word in _ordered(slip.words))
-    if len(parts) > 8:
-        parts = [*parts[:7], "…"]
-    if len(parts) == 1:
-        return parts[0]
-    return ", ".join(parts[:-1]) + f" or {parts[-1]}" if parts else "something else"
-
-
-def _ordered(words: Iterable[str]) -> list[str]:
-    return sorted(words, key=lambda word: (not word[:1].isalpha(), word))
-
-
-def _open_bracket(slip: _Slip) -> Token | None:
-    stack: list[Token] = []
-    for token in slip.before:
-        if token.text in ("{", "(", "["):
-            stack.append(token)
-        elif token.text in ("}", ")", "]") and stack:
-            stack.pop()
-    return stack[-1] if stack else None
-
-
-def _words_before(slip: _Slip, opening: Token) -> tuple[str, ...]:
-    index = slip.before.index(opening)
-    for i, token in enumerate(slip.before):
-        if token is opening:
-            index = i
-    return tuple(token.text for token in slip.before[max(0, index - 1) : index])
-
-
-def _token_place(slip: _Slip, token: Token) -> Place:
-    return Place(slip.source, Span(token.start, token.end))
-
-
-def _replace(slip: _Slip, word: str | None) -> Fix | None:
-    return Fix(f"write `{word}`", (Edit(slip.place, word),)) if word else None

@@ -114,9 +114,14 @@ class Slip:
     def replace(self, text: str, title: str = "", *, safe: bool = True) -> Fix:
         return Fix(title or f"write `{text}`", (Edit(self.place, text),), safe)
 
-    def remove(self, token: Token, *others: Token) -> Fix:
-        edits = [Edit(self._with_blank(one), "") for one in (token, *others)]
-        return Fix(f"remove `{token.text}`", tuple(edits))
+    def remove(self, token: Token) -> Fix:
+        return Fix(f"remove `{token.text}`", (Edit(self._with_blank(token), ""),))
+
+    def unwrap(self, opening: Token, closing: Token) -> Fix:
+        """Take a pair of brackets away, and leave a blank where the first one stood alone."""
+        blank = "" if self.source.text[opening.start - 1] in " \t\n" else " "
+        edits = Edit(self.at(opening), blank), Edit(self.at(closing), "")
+        return Fix("remove the brackets", edits)
 
     def insert(self, at: int, text: str, *, safe: bool = True) -> Fix:
         place = Place(self.source, Span(at, at))

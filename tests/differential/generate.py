@@ -1,8 +1,8 @@
 """Random checked policies, and random answers to what they ask. One seed, one case.
 
-The policies are small and dense: few checks asked often, thresholds that tie with scores, every form
-of condition, every kind of unknown. What semantics would refuse (a window off the conversation, a
-sequence on it) is not made.
+The policies are small and dense: few checks asked often, thresholds that tie with scores, every
+form of condition, every kind of unknown. What semantics would refuse (a window off the
+conversation, a sequence on it) is not made.
 """
 
 from __future__ import annotations
@@ -257,7 +257,9 @@ class _Maker:
     def conversation_rule(self, name: str) -> Rule:
         random = self.random
         window = random.choice(self.windows)
-        count: Cond = WindowCount(window.name, random.choice((">=", ">", "<", "==")), self.some(0, 2))
+        count: Cond = WindowCount(
+            window.name, random.choice((">=", ">", "<", "==")), self.some(0, 2)
+        )
         if random.random() < 0.4:
             count = And((count, self.field("context")))
         return Rule(

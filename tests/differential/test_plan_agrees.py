@@ -1,4 +1,4 @@
-"""The optimised plan, the naive plan and the reference evaluator agree, on random policies and answers.
+"""The optimised plan, the naive plan and the reference agree, on random policies and answers.
 
 5,000 pairs on every run, 1,000,000 with `-m full`. A failure names its seed.
 """
@@ -19,7 +19,7 @@ from guardkit.plan import (
     lower_naively,
     settle,
 )
-from guardkit.semantics import CheckedPolicy, FieldTest, positive_checks
+from guardkit.semantics import CheckedPolicy, FieldTest
 from guardkit.testing import Answer, Event, Outcome, Reference
 from guardkit.testing._reference import _field, _makes_sense  # the meaning of one field or answer
 from guardkit.types import Surface, Truth, strongest
@@ -133,7 +133,9 @@ def assert_equal_to_reference(compiled: Compiled, happening: Happening) -> None:
         return tuple(row.name for row in plan.rules if standing.get(row.name, ("",))[0] == wanted)
 
     found = Outcome(
-        action=strongest([verb for s, verbs, _ in standing.values() if s == "fired" for verb in verbs]),
+        action=strongest(
+            [verb for s, verbs, _ in standing.values() if s == "fired" for verb in verbs]
+        ),
         text="",
         fired=named("fired"),
         exempted=named("exempted"),

@@ -197,6 +197,7 @@ def test_any_text(part: int) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(20))
 def test_any_text_at_length(part: int) -> None:
     run(1_000_000 + part * 50_000, 50_000)

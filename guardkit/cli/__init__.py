@@ -1,0 +1,5 @@
+"""The command line: thin verbs that print, exit and decide nothing."""
+
+from ._main import app, main
+
+__all__ = ["app", "main"]

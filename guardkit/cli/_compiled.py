@@ -1,0 +1,42 @@
+"""One policy file, compiled for a verb that works on its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from guardkit.diagnostics import visible
+from guardkit.guard import ParamValue, compile_file, plan_of
+from guardkit.plan import Plan
+from guardkit.semantics import CheckedPolicy
+
+from ._findings import show_frames, summed_up
+from ._screen import Screen
+
+
+def checked_file(
+    show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
+) -> CheckedPolicy | None:
+    """The policy of a file, or None when it does not compile and people have been told why."""
+    checked = compile_file(Path(name), params=params, std=std)
+    if checked.policy is not None:
+        return checked.policy
+    show_frames(show, checked.diagnostics)
+    show.say()
+    show.say(summed_up(show, checked.diagnostics))
+    return None
+
+
+def planned_file(
+    show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
+) -> Plan | None:
+    """The plan of a file, or None when it has none and people have been told why."""
+    policy = checked_file(show, name, params, std)
+    if policy is None:
+        return None
+    if policy.kind == "module":
+        show.complain(
+            f"`{visible(name)}` is a module: a policy that uses it has a plan, it has none"
+        )
+        return None
+    return plan_of(policy)

@@ -1,0 +1,96 @@
+"""`guardkit explain`: the page of a diagnostic."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from guardkit import diagnostics
+from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
+
+from ._exits import CLEAN, WRONG
+from ._screen import Screen, screen
+from ._verbs import verb
+
+_FAMILIES = {
+    "GK1": "Syntax: the text is not a policy",
+    "GK2": "Meaning: the policy does not mean anything",
+    "GK3": "Plan: what the policy costs and holds back",
+    "GK4": "Lint: the policy means something, but hardly what was meant",
+}
+
+
+@verb("explain")
+@click.argument("words", nargs=-1, metavar="[CODE]")
+@click.option("--list", "lists", is_flag=True, help="List every code.")
+def command(words: tuple[str, ...], lists: bool) -> int:
+    """Show the page of a diagnostic: what it means, an example, the way out.
+
+    CODE is an id such as GK201, or its name, such as unknown-check.
+    """
+    show = screen()
+    if lists:
+        show.out.write(_list(show))
+        return CLEAN
+    if not words:
+        raise click.UsageError("Name a code, such as GK201, or list them all with --list.")
+    if len(words) > 1 or words[0].endswith(".guard"):
+        show.complain("explaining the verdict on a text is not in this version; CODE is")
+        return WRONG
+    code = _find(words[0])
+    if code is None:
+        show.complain(f"there is no code `{visible(words[0])}`; {_advice(words[0])}")
+        return WRONG
+    _show(show, code, page_of(code))
+    return CLEAN
+
+
+def _find(word: str) -> Code | None:
+    return code_by_id(f"GK{word}" if word.isdecimal() else word)
+
+
+def _advice(word: str) -> str:
+    everything = "`guardkit explain --list` lists them all"
+    if word.upper().removeprefix("GK").isdecimal():
+        return everything  # a number near another one means nothing
+    near = nearest(word.lower(), CODES) or nearest(word.upper(), [c.id for c in CODES.values()])
+    return f"did you mean `{near}`?" if near else everything
+
+
+def page_of(code: Code) -> str | None:
+    """The page of a code, if it has been written."""
+    path = Path(diagnostics.__file__).parent / "pages" / f"{code.id}.md"
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _show(show: Screen, code: Code, page: str | None) -> None:
+    title = f"{code.id} {code.slug} ({code.level})"
+    if page is None:
+        show.out.write(f"{show.out.paint(title, 'strong')}\n\n{_sentence(code.title)}\n")
+    elif show.out.color:
+        # Imported here: it takes longer to load than all the rest of this verb.
+        from ._page import draw_page
+
+        show.out.write(draw_page(page, show.out.width))
+    else:
+        show.out.write(page)
+
+
+def _sentence(title: str) -> str:
+    return f"{title[:1].upper()}{title[1:]}."
+
+
+def _list(show: Screen) -> str:
+    lines: list[str] = []
+    codes = sorted(CODES.values(), key=lambda code: code.id)
+    widest = max(len(code.slug) for code in codes)
+    for family, group in groupby(codes, key=lambda code: code.id[:3]):
+        lines += ["", show.out.paint(_FAMILIES.get(family, family), "strong")]
+        for code in group:
+            lines.append(f"  {code.id}  {code.slug:<{widest}}  {code.title}")
+    return "\n".join(lines[1:]) + "\n"

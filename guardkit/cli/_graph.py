@@ -1,0 +1,56 @@
+"""`guardkit graph`: the compiled rule graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from guardkit.diagnostics import visible
+from guardkit.plan import DRAW_FORMATS, DrawFormat, draw
+
+from ._compiled import planned_file
+from ._exits import CLEAN, WRONG
+from ._policies import PARAM, STD, Params
+from ._screen import screen
+from ._verbs import verb
+from ._write import write_atomically
+
+
+@verb("graph")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--format", "format", type=click.Choice(DRAW_FORMATS), default="text", help="How to draw it."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file."
+)
+@PARAM
+@STD
+def command(
+    file: str,
+    format: DrawFormat,
+    output: Path | None,
+    params: Params,
+    std: Path | None,
+) -> int:
+    """Draw the rule graph that a policy compiles to.
+
+    What is shared, what is asked first, and what each surface costs at worst and usually.
+    """
+    show = screen()
+    plan = planned_file(show, file, dict(params), std)
+    if plan is None:
+        return WRONG
+    drawn = draw(plan, format)
+    if output is None:
+        show.out.write(drawn)
+        return CLEAN
+    try:
+        write_atomically(output, drawn.encode())
+    except OSError as error:
+        why = (error.strerror or "it cannot be written").lower()
+        show.complain(f"`{visible(output.as_posix())}` cannot be written: {why}")
+        return WRONG
+    show.say(f"wrote {visible(output.as_posix())}")
+    return CLEAN

@@ -1,0 +1,119 @@
+"""From what stands on the command line to policy files, parameters and checked policies."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import click
+
+from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose, visible
+from guardkit.guard import ParamValue
+from guardkit.syntax import ast, parse
+
+SUFFIX = ".guard"
+
+
+def find_policies(names: Sequence[str]) -> tuple[list[Path], list[Diagnostic]]:
+    """The files that are meant: a folder stands for every policy below it, each once.
+
+    A name that leads nowhere stays in the list: reading it says what is wrong with it.
+    """
+    found: dict[Path, None] = {}
+    wrong: list[Diagnostic] = []
+    for name in names:
+        path = Path(name)
+        if not path.is_dir():
+            found[path] = None
+            continue
+        below = sorted(_below(path))
+        if not below:
+            wrong.append(
+                problem(
+                    name,
+                    "unreadable-file",
+                    f"there is no policy below `{name}`",
+                    help=f"policies end in `{SUFFIX}`; `guardkit init` writes one",
+                )
+            )
+        found.update(dict.fromkeys(below))
+    return list(found), wrong
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(base, name) for name in files if name.endswith(SUFFIX))
+
+
+def problem(name: str, slug: str, message: str, *, help: str = "") -> Diagnostic:
+    """A diagnostic about a file as a whole."""
+    return diagnose(slug, Place(Source(name, ""), Span(0, 0)), message, help=help)
+
+
+# --- parameters
+
+
+def _read_params(
+    context: click.Context, param: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, ParamValue], ...]:
+    """`NAME=VALUE`, the value written as a policy writes it; a bare word is a text."""
+    return tuple(_read_param(context, param, value) for value in values)
+
+
+def _read_param(
+    context: click.Context, param: click.Parameter, text: str
+) -> tuple[str, ParamValue]:
+    name, equals, written = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        raise click.BadParameter(f"`{visible(text)}` is not NAME=VALUE.", context, param)
+    return name, read_value(written)
+
+
+def read_value(written: str) -> ParamValue:
+    """What a policy would read: `0.9`, `yes`, `15m`, `2027-01-31`, `["a", "b"]`; else a text."""
+    text = f"guardkit 1\npolicy p\nparam p: text = {written}\n"
+    if "\n" in written or "\r" in written:
+        return written
+    parsed = parse(Source("", text))
+    declarations = parsed.file.declarations
+    last = declarations[-1] if declarations else None
+    if not parsed.is_clean or len(declarations) != 3 or not isinstance(last, ast.Param):
+        return written
+    value = _plain(last.default)
+    return written if value is None else value
+
+
+def _plain(value: ast.Value | None) -> ParamValue | None:
+    if isinstance(value, ast.ListOf):
+        items = [_plain(item) for item in value.items]
+        return None if any(item is None for item in items) else [i for i in items if i is not None]
+    if isinstance(value, ast.Ref):
+        return value.dotted
+    if not isinstance(value, ast.Literal):
+        return None
+    if value.kind == "duration":
+        return timedelta(milliseconds=int(value.value))
+    if value.kind == "date":
+        try:
+            return date.fromisoformat(str(value.value))
+        except ValueError:
+            return str(value.value)
+    return value.value
+
+
+PARAM = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    callback=_read_params,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the policy; repeat for more.",
+)
+STD = click.option("--std", type=click.Path(path_type=Path), hidden=True)
+FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")
+Params = tuple[tuple[str, ParamValue], ...]
+"""What `PARAM` gives a verb."""

@@ -1,0 +1,142 @@
+"""The verbs there are, what they share, and how they are found: each is loaded when it is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+
+from ._exits import WRONG
+
+SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Write a policy",
+        (
+            ("init", "Write a starter policy with tests, and a CI workflow"),
+            ("check", "Say everything that is wrong with a policy, and what it guards"),
+            ("fmt", "Put policies into the one style"),
+        ),
+    ),
+    (
+        "Try it",
+        (("test", "Run the `test` blocks of policies"),),
+    ),
+    (
+        "Understand it",
+        (
+            ("graph", "Draw the compiled rule graph"),
+            ("cost", "Show what a policy costs, against its budgets"),
+            ("diff", "Show which verdicts change between two policies"),
+            ("explain", "Show the page of a diagnostic"),
+        ),
+    ),
+)
+ONE_LINERS = dict(line for _, verbs in SECTIONS for line in verbs)
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+def version() -> str:
+    """The version of guardkit: the package is loaded, and a room may not import the front door."""
+    return str(sys.modules["guardkit"].__version__)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def shared_options(function: F) -> F:
+    """The options that stand before or after every verb."""
+
+    def note(key: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+        def keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+            if value:
+                context.meta[key] = True
+
+        return keep
+
+    for names, key, says in (
+        (("--no-progress",), "guardkit.still", "Show no progress."),
+        (("-q", "--quiet"), "guardkit.quiet", "Say only what is wrong."),
+    ):
+        option = click.option(
+            *names, is_flag=True, expose_value=False, callback=note(key), help=says
+        )
+        function = option(function)
+    return function
+
+
+class Verb(click.Command):
+    """A verb: what its function returns is the exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        code = super().invoke(ctx)
+        if code:
+            ctx.exit(code)
+        return code
+
+
+def verb(name: str) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a function the verb of this name, with the options that all verbs share."""
+
+    def make(function: Callable[..., int]) -> click.Command:
+        return click.command(name, cls=Verb, context_settings=CONTEXT, short_help=ONE_LINERS[name])(
+            shared_options(function)
+        )
+
+    return make
+
+
+class Verbs(click.Group):
+    """All verbs by name; the module of one is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(ONE_LINERS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ONE_LINERS:
+            return None
+        command: click.Command = import_module(f"._{cmd_name}", __package__).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word not in ONE_LINERS and not word.startswith("-"):
+            raise UnknownVerbError(word, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(len(name) for name in ONE_LINERS)
+        for title, verbs in SECTIONS:
+            with formatter.section(title):
+                # The same column in every section, unlike what each would choose alone.
+                formatter.write_dl([(name.ljust(widest), line) for name, line in verbs])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+
+class UnknownVerbError(click.UsageError):
+    """No verb has this name."""
+
+    exit_code = WRONG
+
+    def __init__(self, word: str, context: click.Context) -> None:
+        # Imported here: most runs name a verb that exists.
+        from guardkit.diagnostics import nearest, visible
+
+        shown = visible(word)
+        if word.endswith(".guard"):
+            advice = f"To check a policy, type `guardkit check {shown}`."
+        elif near := nearest(word, ONE_LINERS):
+            advice = f"Did you mean `{near}`?"
+        else:
+            advice = f"Verbs are {', '.join(ONE_LINERS)}."
+        super().__init__(f"There is no verb `{shown}`. {advice}", context)

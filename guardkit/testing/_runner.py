@@ -1,0 +1,365 @@
+"""Runs the `test` blocks of a policy on the reference evaluator.
+
+A test passes or fails only if it does so whatever the checks say that could not be asked: it is
+played once for each of their answers that makes a difference. Anything else is undecided.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+from guardkit.diagnostics import Place
+from guardkit.semantics import (
+    Act,
+    CheckedPolicy,
+    Compared,
+    ComparedAtRate,
+    Cond,
+    Expected,
+    GivenAnswer,
+    GivenContext,
+    Happened,
+    Labelled,
+    TestCase,
+    atoms_of,
+    positive_checks,
+)
+from guardkit.types import Action, strongest
+
+from ._answers import EngineFree
+from ._reference import Answer, Event, Outcome, Reference, Span
+
+Status = Literal["passed", "failed", "undecided"]
+
+MOST_PLAYS = 2_000
+"""How often one test is played, at most, to see whether an unknown matters."""
+
+_Key = tuple[int, str]
+"""The number of an event and the name of a check that was not answered for it."""
+_Picks = Mapping[_Key, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """An expectation and what came instead."""
+
+    expected: Expected
+    event: Place | None
+    action: Action
+    fired: tuple[tuple[str, Action], ...]
+    """The rules in force that fired, and what each of them wanted."""
+    exempted: tuple[str, ...]
+    shadow: tuple[str, ...]
+    text: str
+    given: tuple[tuple[str, str], ...]
+    """The answers the test gave, as a policy writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What came of one test."""
+
+    name: str
+    status: Status
+    place: Place | None
+    miss: Miss | None = None
+    unanswered: tuple[tuple[str, str], ...] = ()
+    """Checks (name, kind) that take an engine and decide this test."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One event with what is known about it, and what is expected of it."""
+
+    event: Event
+    failing: frozenset[str]
+    """Checks that the test lets fail: their silence is meant."""
+    placeless: frozenset[str]
+    """Checks given as yes, nobody knows where in the text."""
+    given: tuple[tuple[str, str], ...]
+    place: Place | None
+    expected: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """One run through a test: the first miss, and every check whose answer was missing."""
+
+    miss: Miss | None
+    open: tuple[_Key, ...]
+
+
+def run_tests(
+    policy: CheckedPolicy,
+    read: Callable[[str], bytes],
+    *,
+    today: date | None = None,
+    wanted: Callable[[TestCase], bool] = lambda case: True,
+) -> Iterator[CaseResult]:
+    """Run the tests of a policy in the order of its file.
+
+    Args:
+        policy: A checked policy.
+        read: Gives the bytes of a data file by the name the policy's checks have for it.
+        today: The day against which exemptions end.
+        wanted: Which tests to run.
+    """
+    runner = _Runner(policy, EngineFree(policy, read), today or date.today())
+    for case in policy.tests:
+        if wanted(case):
+            yield runner.run(case)
+
+
+@dataclass
+class _Runner:
+    policy: CheckedPolicy
+    engine_free: EngineFree
+    today: date
+    plays: int = field(default=0, init=False)
+
+    def run(self, case: TestCase) -> CaseResult:
+        steps = self._script(case)
+        first = self._play(steps, {})
+        if not first.open:
+            status: Status = "failed" if first.miss else "passed"
+            return CaseResult(case.name, status, case.place, first.miss)
+        self.plays = 0
+        misses: list[Miss | None] = []
+        for miss in self._every(steps, first, {}):
+            if miss is _TOO_MANY or (misses and (miss is None) != (misses[0] is None)):
+                kinds = {check.name: check.kind for check in self.policy.checks}
+                names = sorted({name for _, name in first.open})
+                unanswered = tuple((name, kinds[name]) for name in names)
+                return CaseResult(case.name, "undecided", case.place, first.miss, unanswered)
+            misses.append(miss)
+        if misses[0] is None:
+            return CaseResult(case.name, "passed", case.place)
+        return CaseResult(case.name, "failed", case.place, first.miss or misses[0])
+
+    def _every(self, steps: list[_Step], play: _Play, picks: _Picks) -> Iterator[Miss | None]:
+        """The misses of every way the missing answers could have turned out."""
+        if not play.open:
+            yield play.miss
+            return
+        key = play.open[0]
+        for answer in self._candidates(steps[key[0]], key[1]):
+            self.plays += 1
+            if self.plays > MOST_PLAYS:
+                yield _TOO_MANY
+                return
+            more = {**picks, key: answer}
+            yield from self._every(steps, self._play(steps, more), more)
+
+    def _candidates(self, step: _Step, name: str) -> list[Answer]:
+        """Answers of which one stands for every possible one."""
+        check = self.policy.check(name)
+        whole = (Span(0, len(step.event.text)),) if step.event.text else ()
+        if name in step.placeless:
+            return [Answer(True), Answer(True, whole)]
+        if check.answers == "answer":
+            with_span = [Answer(True, whole)] if check.spans and whole else []
+            return [Answer(False), Answer(True), *with_span]
+        if check.answers == "label":
+            return [Answer(label) for label in sorted({*check.labels, *self._labels_of(name)})]
+        return [Answer(value) for value in self._values_of(name, is_score=check.answers == "score")]
+
+    def _values_of(self, name: str, *, is_score: bool) -> list[float]:
+        """Every bound that a check is compared with, and a value between each two."""
+        bounds = {atom.bound for atom in self._compared if atom.check == name}
+        if is_score:
+            points = sorted({0.0, 0.5, 1.0, *bounds})
+        else:
+            points = sorted({0.0, *bounds, max(bounds, default=0.0) + 1})
+        return sorted({*points, *((a + b) / 2 for a, b in pairwise(points))})
+
+    def _labels_of(self, name: str) -> set[str]:
+        named = {
+            label
+            for condition in self._conditions
+            for atom in atoms_of(condition)
+            if isinstance(atom, Labelled) and atom.check == name
+            for label in atom.labels
+        }
+        return named if self.policy.check(name).labels else {*named, "".join(sorted(named)) + "_"}
+
+    @cached_property
+    def _conditions(self) -> list[Cond]:
+        policy = self.policy
+        events = [e for s in policy.sequences for e in (s.first, s.then)]
+        return [
+            *(rule.condition for rule in policy.rules),
+            *(e.condition for e in policy.exemptions if e.condition is not None),
+            *(e.where for e in events if e.where is not None),
+        ]
+
+    @cached_property
+    def _compared(self) -> list[Compared]:
+        atoms = [atom for condition in self._conditions for atom in atoms_of(condition)]
+        return [atom for atom in atoms if isinstance(atom, Compared)]
+
+    @cached_property
+    def _thresholds(self) -> dict[tuple[str, str, float], float]:
+        # Nobody calibrated anything here. Scores on both sides of any threshold will be tried.
+        atoms = [atom for condition in self._conditions for atom in atoms_of(condition)]
+        rated = [atom for atom in atoms if isinstance(atom, ComparedAtRate)]
+        return {(atom.check, atom.measure, atom.rate): 0.5 for atom in rated}
+
+    # --- from a test to events
+
+    def _script(self, case: TestCase) -> list[_Step]:
+        steps: list[_Step] = []
+        given: dict[str, GivenAnswer] = {}
+        context: dict[str, object] = {}
+        for step in case.steps:
+            match step:
+                case GivenAnswer(subject):
+                    given[subject] = step
+                case GivenContext(path, value):
+                    context = _with_field(context, path, value)
+                case Happened():
+                    steps.append(self._step(step, dict(given), context))
+                case Expected():
+                    steps[-1] = replace(steps[-1], expected=(*steps[-1].expected, step))
+        return steps
+
+    def _step(
+        self, happened: Happened, given: dict[str, GivenAnswer], context: dict[str, object]
+    ) -> _Step:
+        arguments = None if happened.arguments is None else json.loads(happened.arguments)
+        event = Event(
+            happened.surface, happened.text, happened.tool, arguments, context=dict(context)
+        )
+        answers: dict[str, Answer] = {}
+        placeless: set[str] = set()
+        for check in self.policy.checks:
+            known = self.engine_free.answer(check.name, event)
+            if check.name not in given:
+                if known is not None:
+                    answers[check.name] = known
+                continue
+            value = given[check.name].value
+            if isinstance(value, tuple):
+                continue  # no check answers with a list
+            if known is not None and known.value == value:
+                answers[check.name] = known
+            else:
+                answers[check.name] = Answer(value)
+                if value is True and check.spans:
+                    placeless.add(check.name)
+        return _Step(
+            replace(event, answers=answers),
+            frozenset(name for name, step in given.items() if step.value is None),
+            frozenset(placeless),
+            (*((name, _written(step.value)) for name, step in given.items()), *_facts(context)),
+            happened.place,
+        )
+
+    # --- playing it
+
+    def _play(self, steps: list[_Step], picks: _Picks) -> _Play:
+        reference = Reference(self.policy, self.today, thresholds=self._thresholds)
+        missed: Miss | None = None
+        open: list[_Key] = []
+        for number, step in enumerate(steps):
+            chosen = {name: answer for (at, name), answer in picks.items() if at == number}
+            event = replace(step.event, answers={**step.event.answers, **chosen})
+            outcome = reference.judge(event)
+            silent = [name for name in outcome.unknown_checks if name not in step.failing]
+            unplaced = [n for n in self._rewriting(outcome) if n in step.placeless]
+            open += [(number, name) for name in (*silent, *unplaced) if name not in chosen]
+            for expected in step.expected:
+                if missed is None and not _meets(expected, outcome, event):
+                    missed = Miss(
+                        expected,
+                        step.place,
+                        outcome.action,
+                        _wishes(outcome),
+                        outcome.exempted,
+                        outcome.shadow,
+                        outcome.text,
+                        step.given,
+                    )
+        return _Play(missed, tuple(open))
+
+    def _rewriting(self, outcome: Outcome) -> list[str]:
+        """The checks whose matches a rule that fired wants rewritten."""
+        rules = {name for name, act in outcome.acts if _rewrites_matches(act)}
+        conditions = [rule.condition for rule in self.policy.rules if rule.name in rules]
+        return sorted({name for c in conditions for name in positive_checks(c)})
+
+
+_TOO_MANY = Miss(Expected("pass"), None, "pass", (), (), (), "", ())
+
+
+def _rewrites_matches(act: Act) -> bool:
+    if act.otherwise is not None and _rewrites_matches(act.otherwise):
+        return True
+    return act.verb == "rewrite" and not act.whole
+
+
+def _meets(expected: Expected, outcome: Outcome, event: Event) -> bool:
+    if outcome.action != expected.action:
+        return False
+    for name in expected.by:
+        if name not in outcome.fired:
+            return False
+        verbs = {act.verb for rule, act in outcome.acts if rule == name}
+        # A closed session names the rules that closed it and asks none.
+        if verbs and expected.action not in verbs:
+            return False
+    if expected.becomes is None:
+        return True
+    if event.surface == "tool_call" and outcome.action == "rewrite":
+        return list(outcome.rewritten.values()) == [expected.becomes]
+    return outcome.text == expected.becomes
+
+
+def _wishes(outcome: Outcome) -> tuple[tuple[str, Action], ...]:
+    """Each rule that fired with the strongest it wanted; a closed session asks none."""
+    return tuple(
+        (name, strongest([act.verb for rule, act in outcome.acts if rule == name]))
+        if any(rule == name for rule, _ in outcome.acts)
+        else (name, outcome.action)
+        for name in outcome.fired
+    )
+
+
+def _with_field(
+    context: Mapping[str, object], path: tuple[str, ...], value: object
+) -> dict[str, object]:
+    inner = context.get(path[0])
+    if len(path) == 1:
+        return {**context, path[0]: list(value) if isinstance(value, tuple) else value}
+    below = inner if isinstance(inner, dict) else {}
+    return {**context, path[0]: _with_field(below, path[1:], value)}
+
+
+def _facts(context: Mapping[str, object], before: str = "context") -> Iterator[tuple[str, str]]:
+    for name, value in context.items():
+        if isinstance(value, dict):
+            yield from _facts(value, f"{before}.{name}")
+        else:
+            yield f"{before}.{name}", _written(value)
+
+
+def _written(value: object) -> str:
+    """A value as a policy writes it; None is a check that fails."""
+    match value:
+        case None:
+            return "fails"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return f"[{', '.join(_written(item) for item in value)}]"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)
