@@ -27,7 +27,8 @@ from ._verbs import verb, version
     "format",
     type=click.Choice(FORMATS),
     default="full",
-    help="How to say it; `full` goes to stderr, the rest to stdout.",
+    metavar="FORMAT",
+    help=f"{', '.join(FORMATS)}. `full` goes to stderr, the rest to stdout.",
 )
 @click.option("--fix", is_flag=True, help="Make the safe fixes, then check what is left.")
 @PARAM
@@ -73,8 +74,11 @@ def command(
     else:
         for line in fixed:
             show.say(line)
-        show.out.write(render(found, format, ascii=show.out.ascii, version=version()))
-        if format == "concise":
+        text = render(found, format, ascii=show.out.ascii, version=version())
+        if format != "concise":
+            show.out.data(text)
+        else:
+            show.out.write(text)
             show.say(summed_up(show, found))
     return exit_code(found, strict=strict)
 

@@ -97,7 +97,7 @@ def _stdin(show: Screen, *, only_check: bool, as_diff: bool) -> int:
     if as_diff:
         show.out.write(_diff(show, source.text, after, STDIN))
     elif not only_check:
-        show.out.file.write(after)
+        show.out.data(after)
     return FINDINGS if (only_check or as_diff) and after != source.text else CLEAN
 
 

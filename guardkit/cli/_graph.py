@@ -20,7 +20,12 @@ from ._write import write_atomically
 @verb("graph")
 @click.argument("file", metavar="FILE")
 @click.option(
-    "--format", "format", type=click.Choice(DRAW_FORMATS), default="text", help="How to draw it."
+    "--format",
+    "format",
+    type=click.Choice(DRAW_FORMATS),
+    default="text",
+    metavar="FORMAT",
+    help=f"{', '.join(DRAW_FORMATS)}; text when left out.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file."
@@ -44,7 +49,10 @@ def command(
         return WRONG
     drawn = draw(plan, format)
     if output is None:
-        show.out.write(drawn)
+        if format == "text":
+            show.out.write(drawn)
+        else:
+            show.out.data(drawn)
         return CLEAN
     try:
         write_atomically(output, drawn.encode())

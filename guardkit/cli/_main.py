@@ -44,13 +44,15 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
     callback=_version,
     help="Show the version and exit.",
 )
-@shared_options
 @click.pass_context
 def app(context: click.Context) -> None:
     """Guardrails for LLM deployments as one reviewable policy file."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(WRONG)
+
+
+app.params += shared_options()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

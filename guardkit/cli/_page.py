@@ -10,6 +10,17 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
 from rich.padding import Padding
 from rich.text import Text
+from rich.theme import Theme
+
+_THEME = Theme(
+    {
+        "markdown.h1": "bold",
+        "markdown.h2": "bold cyan",
+        "markdown.h3": "bold",
+        "markdown.code": "cyan",
+        "markdown.item.bullet": "default",
+    }
+)
 
 
 def draw_page(page: str, width: int) -> str:
@@ -22,6 +33,7 @@ def draw_page(page: str, width: int) -> str:
         no_color=False,
         legacy_windows=False,
         highlight=False,
+        theme=_THEME,
     )
     with console.capture() as drawn:
         console.print(_Page(page))
@@ -49,7 +61,6 @@ class _Heading(Heading):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         text = self.text.copy()
         text.justify = "left"
-        text.stylize("bold" if self.tag != "h1" else "bold cyan")
         yield Text("")
         yield text
 

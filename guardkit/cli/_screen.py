@@ -40,6 +40,16 @@ class Stream:
     def line(self, text: str = "") -> None:
         self.write(text + "\n")
 
+    def data(self, text: str) -> None:
+        """What a program or a file will read: UTF-8, whatever the terminal speaks."""
+        below = getattr(self.file, "buffer", None)
+        if below is None:
+            self.file.write(text)
+            return
+        self.file.flush()
+        below.write(text.encode("utf-8", "surrogateescape"))
+        below.flush()
+
     def paint(self, text: str, style: str) -> str:
         """`text` in a style, or as it is where colours are off."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.color and text else text

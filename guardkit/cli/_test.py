@@ -41,7 +41,8 @@ _MARKS = {"passed": (".", "good"), "failed": ("F", "bad"), "undecided": ("?", "w
     "format",
     type=click.Choice(["full", "json"]),
     default="full",
-    help="How to say it; `full` goes to stderr, `json` to stdout.",
+    metavar="FORMAT",
+    help="full or json. `full` goes to stderr, `json` to stdout.",
 )
 @PARAM
 @STD

@@ -51,15 +51,15 @@ def show_result(show: Screen, result: CaseResult) -> None:
     title = json.dumps(result.name, ensure_ascii=False)
     if result.status == "failed":
         code = Code("failed", "test-failed", "error", "a test failed")
-        message = f"{title}"
         note = f"came to {_came(miss)}" if miss else ""
+        if miss and _is_about_text(miss):
+            note = "became another text"
     else:
         code = Code("undecided", "test-undecided", "warning", "a test could not be decided")
-        message = f"{title}"
         names = ", ".join(f"`{name}`" for name, _ in result.unanswered)
         note = f"depends on {names}"
     labels = (Label(miss.event, "for this"),) if miss and miss.event else ()
-    finding = Diagnostic(code, place, message, note, labels, level=code.level)
+    finding = Diagnostic(code, place, title, note, labels, level=code.level)
     look = show.err
     frame = render([finding], "full", color=look.color, width=look.width, ascii=look.ascii)
     look.write(frame.rpartition("\n\n")[0] + "\n\n")
@@ -70,11 +70,12 @@ def show_result(show: Screen, result: CaseResult) -> None:
 def _details(result: CaseResult) -> Iterator[tuple[str, str]]:
     miss = result.miss
     if miss is not None and result.status == "failed":
-        yield "expected", _wanted(miss.expected)
-        yield "actual", _came(miss)
-        if miss.expected.becomes is not None and miss.action == miss.expected.action:
-            yield "becomes", _quoted(miss.expected.becomes)
-            yield "became", _quoted(miss.text)
+        if _is_about_text(miss):
+            yield "expected", _quoted(miss.expected.becomes or "")
+            yield "actual", _quoted(miss.text)
+        else:
+            yield "expected", _wanted(miss.expected)
+            yield "actual", _came(miss)
         if miss.exempted:
             yield "exempted", ", ".join(miss.exempted)
         if miss.shadow:
@@ -86,6 +87,14 @@ def _details(result: CaseResult) -> Iterator[tuple[str, str]]:
             yield "unanswered", f"{name}, a `{kind}` check: only an engine can ask it"
         first = result.unanswered[0][0] if result.unanswered else "CHECK"
         yield "help", f"say what it answers: `given {first} = …` before the event"
+
+
+def _is_about_text(miss: Miss) -> bool:
+    """Whether the verdict is the one expected, and only what it makes of the text is not."""
+    expected = miss.expected
+    wanted = {(name, expected.action) for name in expected.by}
+    is_met = miss.action == expected.action and wanted <= set(miss.fired)
+    return is_met and expected.becomes is not None
 
 
 def _assignment(name: str, value: str) -> str:
@@ -215,7 +224,11 @@ def _ending(result: CaseResult) -> tuple[str, str, str] | None:
         names = ", ".join(name for name, _ in result.unanswered)
         return "error", f"undecided: depends on {names}", told
     miss = result.miss
-    what = f"expected {_wanted(miss.expected)}, came to {_came(miss)}" if miss else "failed"
+    what = "failed"
+    if miss is not None and _is_about_text(miss):
+        what = "became another text"
+    elif miss is not None:
+        what = f"expected {_wanted(miss.expected)}, came to {_came(miss)}"
     return "failure", what, told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -43,28 +43,34 @@ def version() -> str:
     return str(sys.modules["guardkit"].__version__)
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def shared_options(function: F) -> F:
+def shared_options() -> list[click.Parameter]:
     """The options that stand before or after every verb."""
+    return [
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_kept("guardkit.quiet"),
+            help="Say only what is wrong.",
+        ),
+        click.Option(
+            ["--no-progress"],
+            is_flag=True,
+            expose_value=False,
+            callback=_kept("guardkit.still"),
+            help="Show no progress.",
+        ),
+    ]
 
-    def note(key: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-        def keep(context: click.Context, _: click.Parameter, value: bool) -> None:
-            if value:
-                context.meta[key] = True
 
-        return keep
+def _kept(key: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """Keeps a flag where `screen()` finds it, whichever side of the verb it stood on."""
 
-    for names, key, says in (
-        (("--no-progress",), "guardkit.still", "Show no progress."),
-        (("-q", "--quiet"), "guardkit.quiet", "Say only what is wrong."),
-    ):
-        option = click.option(
-            *names, is_flag=True, expose_value=False, callback=note(key), help=says
-        )
-        function = option(function)
-    return function
+    def keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.meta[key] = True
+
+    return keep
 
 
 class Verb(click.Command):
@@ -81,9 +87,11 @@ def verb(name: str) -> Callable[[Callable[..., int]], click.Command]:
     """Make a function the verb of this name, with the options that all verbs share."""
 
     def make(function: Callable[..., int]) -> click.Command:
-        return click.command(name, cls=Verb, context_settings=CONTEXT, short_help=ONE_LINERS[name])(
-            shared_options(function)
-        )
+        command = click.command(
+            name, cls=Verb, context_settings=CONTEXT, short_help=ONE_LINERS[name]
+        )(function)
+        command.params += shared_options()
+        return command
 
     return make
 

@@ -124,14 +124,19 @@ def _rate(rate: float) -> str:
 
 # --- text in columns
 
+_LEAST = 8
+"""No column of words gets narrower."""
+
 
 def _columns(rows: Sequence[tuple[str, ...]], right: tuple[int, ...], width: int) -> Iterator[str]:
-    """Rows in columns two blanks apart; the first column is cut where the width asks for it."""
+    """Rows in columns two blanks apart; the widest texts are cut until the width is kept."""
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rest = sum(sizes[1:]) + 2 * (len(sizes) - 1)
-    sizes[0] = max(12, min(sizes[0], width - rest))
-    if (over := sizes[0] + rest - width) > 0:
-        sizes[3] = max(8, sizes[3] - over)
+    texts = [i for i in range(len(sizes)) if i not in right]
+    while sum(sizes) + 2 * (len(sizes) - 1) > width:
+        widest = max(texts, key=lambda i: sizes[i])
+        if sizes[widest] <= _LEAST:
+            break
+        sizes[widest] -= 1
     for row in rows:
         cells = [_cut(cell, size) for cell, size in zip(row, sizes, strict=True)]
         yield "  ".join(

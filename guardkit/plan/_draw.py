@@ -7,6 +7,7 @@ from typing import Literal
 
 from ._cost import spell_us
 from ._draw_svg import draw_svg
+from ._graph import parents_of
 from ._labels import facts_of, purpose_of, title_of
 from ._nodes import Node
 from ._plan import Plan
@@ -28,73 +29,84 @@ def draw(plan: Plan, format: DrawFormat = "text") -> str:
 
 def draw_text(plan: Plan) -> str:
     """A tree per surface in 80 columns. What is used twice is shown once and pointed at later."""
-    lines = [f"{plan.policy}  {plan.digest[:19]}"]
-    shown: set[int] = set()
+    lines = [_fitted("", plan.policy, plan.digest[:19])]
+    tree = _Tree(plan)
     for surface in dict.fromkeys(root.surface for root in plan.roots):
         lines.append("")
         for root in plan.roots:
             if root.surface != surface:
                 continue
             if root.role == "join":
-                lines.extend(_join(plan, plan.nodes[root.node], shown))
+                lines.extend(tree.join(plan.nodes[root.node]))
             else:
                 lines.append(_fitted("", purpose_of(root), ""))
-                lines.extend(_tree(plan, root.node, "", True, shown))
+                lines.extend(tree.of(root.node, "", True))
     if not plan.roots:
         lines.extend(("", "no rule judges anything"))
     return "\n".join(lines) + "\n"
 
 
-def _join(plan: Plan, join: Node, shown: set[int]) -> Iterator[str]:
-    cost = plan.costs.surface(join.surface)
-    priced = (
-        f"worst {spell_us(cost.worst_us)}, expected {spell_us(cost.expected_us)}" if cost else ""
-    )
-    yield _fitted(
-        "", title_of(plan, join), " · ".join(filter(None, (facts_of(plan, join), priced)))
-    )
-    for i in join.inputs:
-        yield from _tree(plan, i, "", i == join.inputs[-1], shown)
+class _Tree:
+    """Draws conditions; remembers what it has shown."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.shown: set[int] = set()
+        uses = [len(parents) for parents in parents_of(plan.nodes)]
+        for root in plan.roots:
+            uses[root.node] += 1
+        self.often = {i for i, count in enumerate(uses) if count > 1}
+
+    def join(self, join: Node) -> Iterator[str]:
+        cost = self.plan.costs.surface(join.surface)
+        facts = [facts_of(self.plan, join)]
+        if cost is not None:
+            facts.append(f"worst {spell_us(cost.worst_us)}, expected {spell_us(cost.expected_us)}")
+        yield _fitted("", title_of(self.plan, join), " · ".join(facts))
+        for i in join.inputs:
+            yield from self.of(i, "", i == join.inputs[-1])
+
+    def of(self, at: int, margin: str, is_last: bool) -> Iterator[str]:
+        """One node and what is below it."""
+        plan = self.plan
+        node = plan.nodes[at]
+        branch = margin + ("└─ " if is_last else "├─ ")
+        below = margin + ("   " if is_last else "│  ")
+        # A comparison names its check, so one line says both.
+        told = plan.nodes[node.inputs[0]] if node.op == "compare" else node
+        title = title_of(plan, node)
+        if told.id in self.shown:
+            yield _fitted(branch, title, f"see %{told.id}")
+            return
+        self.shown.add(told.id)
+        number = f"%{told.id}" if {at, told.id} & self.often else ""
+        yield _fitted(branch, title, facts_of(plan, told), number)
+        if told.op in ("check", "field", "window"):
+            return
+        gate = getattr(node.what, "gate", 0)
+        for position, i in enumerate(node.inputs):
+            if gate and position == gate:
+                yield f"{below}├╌ only if still open"
+            yield from self.of(i, below, position == len(node.inputs) - 1)
 
 
-def _tree(plan: Plan, at: int, margin: str, is_last: bool, shown: set[int]) -> Iterator[str]:
-    node = plan.nodes[at]
-    branch = "└─ " if is_last else "├─ "
-    title = title_of(plan, node)
-    below = margin + ("   " if is_last else "│  ")
-    children = node.inputs if node.op not in ("check", "field", "window") else ()
-    if node.op == "compare":
-        # The comparison names its check; one line says both.
-        read = plan.nodes[node.inputs[0]]
-        facts = facts_of(plan, read)
-        again = read.id in shown
-        shown.add(read.id)
-        yield _fitted(margin + branch, title, f"see %{read.id}" if again else _tagged(read, facts))
-        return
-    if at in shown and node.op != "rule":
-        yield _fitted(margin + branch, title, f"see %{at}")
-        return
-    shown.add(at)
-    has_number = node.op == "check" or (children and node.op not in ("rule", "not"))
-    facts = facts_of(plan, node)
-    yield _fitted(margin + branch, title, _tagged(node, facts) if has_number else facts)
-    gate = getattr(node.what, "gate", 0)
-    for position, i in enumerate(children):
-        if gate and position == gate:
-            yield f"{below}├╌ only if still open"
-        yield from _tree(plan, i, below, position == len(children) - 1, shown)
+def _fitted(margin: str, title: str, facts: str, number: str = "") -> str:
+    """Title, facts, number; the number stays whole, the longer of the others gives way."""
+    title, facts = _seen(title), _seen(facts)
+    room = max(WIDTH - len(margin) - (len(number) + 2 if number else 0), 24)
+    over = len(title) + 2 + len(facts) - room
+    if over > 0:
+        title = _cut(title, max(room // 2, len(title) - over))
+        facts = _cut(facts, max(room - 2 - len(title), 0))
+    return f"{margin}{'  '.join(filter(None, (title, facts, number)))}"
 
 
-def _tagged(node: Node, facts: str) -> str:
-    return f"{facts}  %{node.id}".strip()
+def _seen(text: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
-def _fitted(margin: str, title: str, facts: str) -> str:
-    """Title on the left, facts after it; the title gives way when a line grows too long."""
-    room = WIDTH - len(margin) - (len(facts) + 2 if facts else 0)
-    if len(title) > room:
-        title = f"{title[: max(room - 1, 8)]}…"
-    return f"{margin}{title}  {facts}".rstrip()
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: max(size - 1, 0)]}…"
 
 
 # --- graphs for other programs

@@ -177,16 +177,18 @@ def _drawn(band: _Band, top: float, width: float, height: float) -> Iterator[str
 
 
 def _path(edge: Edge) -> str:
-    """Curves between columns, level lines across them."""
+    """Level lines across columns, curves between them: no edge meets a box that is not its own."""
     start = edge[0]
-    x, y = start.x + start.width, start.y
-    parts = [f"M{x:.1f} {y:.1f}"]
+    x, y = start.right, start.y
+    parts = [f"M{start.x + start.width:.1f} {y:.1f}H{x:.1f}"]
     for box in edge[1:]:
         bend = max(18.0, min(60.0, (box.x - x) / 2))
         parts.append(
             f"C{x + bend:.1f} {y:.1f} {box.x - bend:.1f} {box.y:.1f} {box.x:.1f} {box.y:.1f}"
         )
-        x, y = box.x + box.width, box.y
+        if box is not edge[-1]:
+            x, y = box.right, box.y
+            parts.append(f"H{x:.1f}")
     return "".join(parts)
 
 

@@ -44,8 +44,8 @@ def costs_of(plan: Plan, kilobytes: float) -> Costs:
         surfaces.append(
             SurfaceCost(
                 surface,
-                sum(cost.worst_us for cost in priced),
-                sum(cost.expected_us for cost in priced),
+                sum((cost.worst_us for cost in priced), 0.0),
+                sum((cost.expected_us for cost in priced), 0.0),
                 rule,
                 path,
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ._nodes import CONDITIONS, Check, Node, What
+from ._nodes import CONDITIONS, Check, Compare, Node, What
 from ._plan import Plan
 
 
@@ -79,6 +79,9 @@ def structural_keys(nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
         what = node.what
         if isinstance(what, Check):
             keys.append(("check", what.names))  # a name stands for its check, whatever it reads
+        elif isinstance(what, Compare):
+            told = (what.relation, what.bound, what.measure, what.labels)
+            keys.append(("compare", told, keys[node.inputs[0]]))
         elif what.op in CONDITIONS:
             inputs = [keys[i] for i in node.inputs]
             if len(inputs) > 1:

@@ -26,6 +26,7 @@ class Box:
     order: int
     x: float = 0.0
     y: float = 0.0
+    right: float = 0.0  # of the column: up to here an edge keeps its row
     before: list[Box] = field(default_factory=list)
     after: list[Box] = field(default_factory=list)
 
@@ -72,6 +73,7 @@ def _across(columns: list[list[Box]]) -> float:
         widest = max(box.width for box in column)
         for box in column:
             box.x = x
+            box.right = x + widest
         x += widest + _GAP
     return x - _GAP
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from guardkit import semantics as checked
+import guardkit.semantics as checked
 from guardkit.catalog import Catalog, CheckSpec, Cost, Reach
 from guardkit.errors import UsageError
 from guardkit.types import SEVERITIES, SURFACES, Surface
@@ -315,11 +315,13 @@ def _payloads(
     views = tuple(str(view) for view in chosen) if isinstance(chosen, tuple) else n.ALL_VIEWS
     if "all" in views:
         views = n.ALL_VIEWS
+    # Whoever wrote a catalog may have written whole numbers; a plan has one spelling.
+    own, fixed, per_kb = float(cost.own_us), float(cost.fixed_us), float(cost.per_kb_us)
     shared: n.Scan | n.Pass | None = None
     if encoder == "scan":
-        shared = n.Scan(views, cost.fixed_us, cost.per_kb_us)
+        shared = n.Scan(views, fixed, per_kb)
     elif encoder:
-        shared = n.Pass(encoder, cost.fixed_us, cost.per_kb_us)
+        shared = n.Pass(encoder, fixed, per_kb)
     timeout = config.get("timeout", 0)
     reach, width = _reach(spec, config)
     return (
@@ -332,10 +334,10 @@ def _payloads(
             labels=check.labels,
             reach=reach,
             width=width,
-            fixed_us=cost.own_us + (0.0 if shared else cost.fixed_us),
-            per_kb_us=0.0 if shared else cost.per_kb_us,
+            fixed_us=own + (0.0 if shared else fixed),
+            per_kb_us=0.0 if shared else per_kb,
             timeout_us=float(timeout) * 1000 if isinstance(timeout, int | float) else 0.0,
-            yes_rate=spec.yes_rate,
+            yes_rate=float(spec.yes_rate),
             needs_gate=spec.needs_gate,
         ),
     )

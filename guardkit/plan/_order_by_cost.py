@@ -40,11 +40,12 @@ def order_by_cost(plan: Plan) -> Plan:
             nodes.append(node)
             continue
         decides = _DECIDES[node.op]
-        ranks = {
-            i: (dear[i], round(cost[i] / max(decides(chance[i]), _LEAST), 6), keys[i])
+        ranks = [
+            (dear[i], round(cost[i] / max(decides(chance[i]), _LEAST), 6), keys[i], i)
             for i in inputs
-        }
-        inputs = tuple(sorted(inputs, key=ranks.__getitem__))
+        ]
+        ranks.sort()
+        inputs = tuple([rank[3] for rank in ranks])
         rates = open_rates(node.what, [chance[i] for i in inputs])
         cost.append(sum([cost[i] * rate for i, rate in zip(inputs, rates, strict=True)]))
         nodes.append(Node(node.id, node.surface, inputs, node.what))

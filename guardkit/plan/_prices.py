@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ._nodes import VIEW_COUNT, Check, Node, Pass, Scan, What
+from ._nodes import VIEW_COUNT, AtLeast, Check, Compare, Node, Pass, Scan, What
 
 KILOBYTES = 1.0
 """The text that orders and gates are made for."""
@@ -16,13 +16,14 @@ _FIELD_US = 0.5
 _FIELD_RATE = 0.5
 _RARE_RATE = 0.01
 _LEAF_US = {"field": _FIELD_US, "window": _FIELD_US, "sequence": 1.0}
-_LEAF_RATE = {"field": _FIELD_RATE, "window": _RARE_RATE, "sequence": _RARE_RATE}
+_LEAF_RATE = {"field": _FIELD_RATE, "window": _RARE_RATE, "sequence": _RARE_RATE, "and": 1.0}
+_PRICED = (Scan, Pass, Check)
 _DOWNWARD = frozenset({"<", "<=", "!="})
 
 
 def usual_us(what: What, kilobytes: float) -> float:
     """One run on ordinary text of this size; plain text needs one view."""
-    if isinstance(what, Scan | Pass | Check):
+    if isinstance(what, _PRICED):
         return what.fixed_us + what.per_kb_us * kilobytes
     return _LEAF_US.get(what.op, 0.0)
 
@@ -40,44 +41,57 @@ def worst_us(what: What, kilobytes: float) -> float:
 def dear_nodes(nodes: Sequence[Node]) -> list[bool]:
     """Per node, whether asking it may run something dear."""
     dear: list[bool] = []
-    for node in nodes:
-        what = node.what
-        own = usual_us(what, KILOBYTES) >= DEAR_US
-        if isinstance(what, Check):
-            own = own or what.needs_gate
-        dear.append(own or any(dear[i] for i in node.inputs))
+    for _, _, inputs, what in nodes:
+        is_dear = False
+        for i in inputs:
+            is_dear = is_dear or dear[i]
+        if not is_dear and isinstance(what, _PRICED):
+            is_dear = what.fixed_us + what.per_kb_us * KILOBYTES >= DEAR_US
+            is_dear = is_dear or (isinstance(what, Check) and what.needs_gate)
+        dear.append(is_dear)
     return dear
 
 
 def chances(nodes: Sequence[Node]) -> list[float]:
     """Per node, how often it says yes on ordinary traffic, as if checks were independent."""
     found: list[float] = []
-    for node in nodes:
-        # Sorted: products of floats depend on their order, and written order must not show.
-        found.append(_chance(node.what, sorted([found[i] for i in node.inputs])))
+    for _, _, inputs, what in nodes:
+        if len(inputs) == 1:
+            read = found[inputs[0]]
+            if isinstance(what, Check):
+                read = what.yes_rate
+            elif what.op == "sequence":
+                read *= _RARE_RATE
+            elif what.op == "not" or (isinstance(what, Compare) and what.relation in _DOWNWARD):
+                read = 1.0 - read
+            found.append(read)
+        elif inputs:
+            # Sorted: products of floats depend on their order, and written order must not show.
+            found.append(_COMBINE[what.op](what, sorted([found[i] for i in inputs])))
+        else:
+            found.append(_LEAF_RATE.get(what.op, 0.0))
     return found
 
 
-def _chance(what: What, inputs: list[float]) -> float:
-    match what.op:
-        case "check":
-            assert isinstance(what, Check)
-            return what.yes_rate
-        case "compare":
-            relation = getattr(what, "relation", "")
-            return 1.0 - inputs[0] if relation in _DOWNWARD else inputs[0]
-        case "and":
-            return _product(inputs)
-        case "or":
-            return 1.0 - _product([1.0 - chance for chance in inputs])
-        case "not":
-            return 1.0 - inputs[0]
-        case "at_least":
-            return sum(yes_counts(inputs)[getattr(what, "count", 0) :])
-        case "rule":
-            return inputs[0]
-        case op:
-            return _LEAF_RATE.get(op, 0.0)
+def _all(what: What, inputs: list[float]) -> float:
+    return _product(inputs)
+
+
+def _any(what: What, inputs: list[float]) -> float:
+    return 1.0 - _product([1.0 - chance for chance in inputs])
+
+
+def _quorum(what: What, inputs: list[float]) -> float:
+    assert isinstance(what, AtLeast)
+    return sum(yes_counts(inputs)[what.count :], 0.0)
+
+
+_COMBINE: dict[str, Callable[[What, list[float]], float]] = {
+    "and": _all,
+    "or": _any,
+    "at_least": _quorum,
+    "join": _any,
+}
 
 
 def _product(values: list[float]) -> float:

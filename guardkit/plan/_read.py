@@ -150,19 +150,19 @@ def _object(kind: type) -> _Reader:
     def read(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             _fail(where, "an object")
-        if value.keys() != known:
-            _wrong_keys(value.keys(), known, where)
+        _same_keys(value, known, known, where)
         return kind(**{name: readers[name](value[name], f"{where}.{name}") for name in names})
 
     return read
 
 
-def _wrong_keys(found: Any, known: set[str], where: str) -> NoReturn:
-    missing = sorted(known - set(found))
+def _same_keys(found: Any, needed: Any, known: Any, where: str) -> None:
+    missing = sorted(set(needed) - set(found))
     if missing:
         raise ReadError(f"`{where}` lacks `{missing[0]}`")
-    extra = sorted(set(found) - known)
-    raise ReadError(f"`{where}` has an unknown key `{extra[0]:.40}`")
+    extra = sorted(set(found) - set(known))
+    if extra:
+        raise ReadError(f"`{where}` has an unknown key `{extra[0]:.40}`")
 
 
 @cache
@@ -183,8 +183,7 @@ def _node(value: Any, where: str) -> Node:
         _fail(f"{where}.op", "a known operation")
     readers, needed = _payload_readers(op)
     given = value.keys() - set(_HEAD)
-    if not needed <= given or not given <= readers.keys():
-        _wrong_keys(given, set(readers) if not given <= readers.keys() else set(needed), where)
+    _same_keys(given, needed, readers, where)
     payload = _KINDS[op](**{name: readers[name](value[name], f"{where}.{name}") for name in given})
     hints = get_type_hints(Node)
     return Node(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guardkit import semantics as checked
+import guardkit.semantics as checked
 from guardkit.diagnostics import Diagnostic, Label, Place, Source, Span, diagnose
 from guardkit.types import Surface
 

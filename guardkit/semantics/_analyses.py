@@ -136,7 +136,7 @@ def _faults(faults: Sequence[Fault], subject: _Subject) -> Iterator[Diagnostic]:
                     place,
                     f"the `else` of {subject.words} is never reached",
                     note="the steps up to this one decide everything",
-                    help="leave this step out: `else` says the same",
+                    help="leave this step out and give its answer to `else`",
                 )
             case "member":
                 yield diagnose(

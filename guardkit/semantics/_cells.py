@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from guardkit.types import Truth
+
 from ._diagrams import TooLarge
 from ._fields import Answers, absent_answers, answers_to, memberships, readings
 from ._line import Line
@@ -103,18 +105,24 @@ class Cells:
         order = range(len(self.cells))
         return tuple(sorted(order, key=lambda at: (not self.cells[at].is_definite, loud[at])))
 
-    def find(self, atoms: Iterable[Atom], other: Cells, at: int) -> int | None:
-        """A cell in which these atoms say what they say in a cell of another cut."""
-        wanted = [(atom, at in other.yes[atom], at in other.unknown[atom]) for atom in atoms]
-        sure = [self.yes[atom] for atom, yes, _ in wanted if yes]
+    def find(self, said: Mapping[Atom, Truth]) -> int | None:
+        """The first cell in which atoms say this, going through those of the rarest yes."""
+        sure = [self.yes[atom] for atom, truth in said.items() if truth is Truth.YES]
         among = min(sure, key=len) if sure else range(len(self.cells))
         for cell in among:
-            if all(
-                (cell in self.yes[atom]) == yes and (cell in self.unknown[atom]) == unknown
-                for atom, yes, unknown in wanted
-            ):
+            if all(self.truth(atom, cell) is truth for atom, truth in said.items()):
                 return cell
         return None
+
+    def truth(self, atom: Atom, cell: int) -> Truth:
+        """What an atom says in a cell."""
+        if cell in self.yes[atom]:
+            return Truth.YES
+        return Truth.UNKNOWN if cell in self.unknown[atom] else Truth.NO
+
+    def said(self, cell: int) -> dict[Atom, Truth]:
+        """What every atom says in a cell."""
+        return {atom: self.truth(atom, cell) for atom in self.yes}
 
 
 def cells_of(
@@ -190,9 +198,14 @@ def _label_facet(atoms: Sequence[Labelled], labels: tuple[str, ...]) -> _Facet:
     rest = [label for label in labels if label not in named]
     if rest or not labels:
         named.append(rest[0] if rest else _fresh("other", named))
+    # Labels that no atom tells apart share a cell.
+    alike = {tuple(label in atom.labels for atom in atoms): label for label in reversed(named)}
     return _Facet(
-        tuple(Cell("value", label) for label in named),
-        {atom: {at for at, label in enumerate(named) if label in atom.labels} for atom in atoms},
+        tuple(Cell("value", label) for label in alike.values()),
+        {
+            atom: {at for at, said in enumerate(alike) if said[place]}
+            for place, atom in enumerate(atoms)
+        },
     )
 
 

@@ -231,7 +231,7 @@ def _texts_of(type: str) -> Reader:
         if isinstance(item.value, ast.Literal):
             plain = bind_value(scope, item.value, type, False, f"`{spec.name}`")
             return None if plain is None else (plain,)
-        _wrong(scope, spec, item, "a list of texts")
+        _wrong(scope, spec, item, f"a list of {'host names' if type == 'domain' else 'texts'}")
         return None
 
     return read

@@ -321,7 +321,8 @@ class _Question:
             name = self._names(part)
             mates = [other for other in others if self._names(other) & name]
             for chosen in self._examples(part, mates, whole):
-                change = self._change_at(whole, chosen)
+                # Nothing is known about the rest, so the example fixes all of it.
+                change = self._change_at(whole, {**whole.quiet, **chosen})
                 if change.before != change.after:
                     yield change
 
@@ -350,8 +351,7 @@ def _translated(small: Space, chosen: Mapping[Subject, int], whole: Space) -> di
     """Cells of one space as cells of another that cuts finer."""
     found = {}
     for subject, at in chosen.items():
-        cells = small.cells[subject]
-        cell = whole.cells[subject].find(cells.yes, cells, at)
+        cell = whole.cells[subject].find(small.cells[subject].said(at))
         if cell is not None:
             found[subject] = cell
     return found

@@ -16,7 +16,7 @@ class Line:
         >>> line = Line(0.0, 1.0)
         >>> line.cut(">=", 0.3); line.cut("<", 0.8); line.settle()
         >>> line.size, list(line.where(">=", 0.3)), [line.inside(n) for n in range(3)]
-        (3, [1, 2], [0.1, 0.5, 0.9])
+        (3, [1, 2], [0.1, 0.6, 0.9])
     """
 
     __slots__ = ("_cuts", "_high", "_integral", "_low", "_made")

@@ -192,6 +192,7 @@ def _idle_members(condition: Cond, space: Space, known: list[Cond]) -> Iterator[
     """Members without which the condition is the same, smallest first, removable together."""
     whole = space.outcome(condition)
     reduced = condition
+    said = {id(part) for step in known for _, part in parts_of(step)}
     dropped: list[tuple[int, ...]] = []
     for path, node in parts_of(condition):
         if not isinstance(node, And | Or | AtLeast) or len(node.members) < 2:
@@ -200,7 +201,7 @@ def _idle_members(condition: Cond, space: Space, known: list[Cond]) -> Iterator[
             here, member = (*path, at), node.members[at]
             if any(inner[: len(here)] == here for inner in dropped):
                 continue  # what is idle lies inside it, and has been said
-            if member in known or node.members.count(member) > 1:
+            if id(member) in said or node.members.count(member) > 1:
                 continue
             kept = _kept(reduced, path, at, whole, space)
             if kept is not None and _kept(condition, path, at, whole, space) is None:
@@ -225,8 +226,9 @@ def _without_constant(condition: Cond, path: tuple[int, ...], at: int, space: Sp
     """The condition without one member that always leaves the result to the others."""
     node = _part_at(condition, path)
     assert isinstance(node, And | Or | AtLeast)
-    yes = space.outcome(node.members[at]).yes
-    never, always = yes == _FALSE, space.holds_when_definite(yes)
+    yes, no = space.outcome(node.members[at])
+    never = yes == _FALSE and space.holds_when_definite(no)
+    always = space.holds_when_definite(yes)
     if not never and not always:
         return None
     others = _without(condition, path, at)

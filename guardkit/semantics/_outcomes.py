@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from guardkit.types import STRENGTH, Action
+from guardkit.types import STRENGTH, Action, Truth
 
 from ._cells import Cell, Cells, Subject, cells_of, subject_of
 from ._diagrams import Diagrams
@@ -252,6 +252,11 @@ class Space:
     def _quiet(self) -> Mapping[int, Sequence[int]]:
         return {v: self.cells[subject].quiet_first() for subject, v in self._variables.items()}
 
+    @property
+    def quiet(self) -> dict[Subject, int]:
+        """The quietest cell of every subject."""
+        return {subject: cells.quiet_first()[0] for subject, cells in self.cells.items()}
+
     def cell(self, subject: Subject, at: int) -> Cell:
         return self.cells[subject].cells[at]
 
@@ -268,13 +273,12 @@ class Point:
 
     def __init__(self, space: Space, chosen: Mapping[Subject, int]) -> None:
         self._space = space
-        self._chosen = {s: chosen.get(s, c.quiet_first()[0]) for s, c in space.cells.items()}
+        self._chosen = {**space.quiet, **chosen}
 
     def atom(self, atom: Atom) -> tuple[bool, bool]:
         subject = self._space.subject(atom)
-        cells, at = self._space.cells[subject], self._chosen[subject]
-        yes, unknown = at in cells.yes[atom], at in cells.unknown[atom]
-        return yes, not yes and not unknown
+        truth = self._space.cells[subject].truth(atom, self._chosen[subject])
+        return truth is Truth.YES, truth is Truth.NO
 
     def all_of(self, nodes: Iterable[bool]) -> bool:
         return all(nodes)

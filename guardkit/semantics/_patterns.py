@@ -80,7 +80,7 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
     except re2.error as error:
         _refused(scope, node, error)
         return None
-    tree = _tree(prefix + node.source)
+    tree = _tree(node.source)
     width = _width(tree)
     shortest = tree.getwidth()[0] if tree is not None else None
     if shortest == 0 or program.search("") is not None:
@@ -97,16 +97,7 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
 
 def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
     text = _said(error)
-    if "too large" in text or "repetition size" in text or ("repeat" in text and "size" in text):
-        scope.error(
-            "pattern-too-large",
-            node,
-            "the pattern compiles to too large a program",
-            help="lower the repetition counts; one count may be at most 1000",
-        )
-        return
     reason, _, piece = text.partition(": ")
-    said, advice = _REASONS.get(reason, (reason or "it is not well formed", ""))
     at = _unclosed(node.source) if reason.startswith("missing") else -1
     length = 1
     if at < 0 and piece and piece != node.source:
@@ -114,6 +105,23 @@ def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
     span = node.span
     if at >= 0:
         span = Span(node.span.start + 1 + at, node.span.start + 1 + at + length)
+    counts = [int(count) for count in re.findall(r"\d+", piece)]
+    is_backwards = len(counts) == 2 and counts[0] > counts[1]
+    if "too large" in text or ("repetition size" in text and not is_backwards):
+        scope.error(
+            "pattern-too-large",
+            span,
+            "the pattern compiles to too large a program",
+            help="lower the repetition counts; one count may be at most 1000",
+        )
+        return
+    said, advice = _REASONS.get(reason, (reason or "it is not well formed", ""))
+    if piece.startswith(("\\p", "\\P", "[:")):
+        said, advice = (
+            "no class of characters has this name",
+            "two are `\\p{Greek}` and `[:alpha:]`",
+        )
+    advice = _ESCAPE_ADVICE.get(piece[:2], advice)
     scope.error("bad-pattern", span, f"the pattern does not compile: {said}", help=advice or ())
 
 
@@ -130,16 +138,21 @@ _REASONS = {
         "one of the two is enough; brackets make it `(?:…)*`",
     ),
     "invalid character class range": ("a range runs backwards", "write the lower end first: `0-9`"),
-    "invalid escape sequence": (
-        "this escape means nothing here",
-        "a class knows no `\\b`; the end of the text is `\\z`",
-    ),
+    "invalid escape sequence": ("this escape means nothing here", ""),
+    "invalid repetition size": ("a repetition runs backwards", "write the smaller count first"),
     "trailing \\": ("it ends in a backslash", "write `\\\\` for a backslash"),
     "invalid named capture group": ("a group has no proper name", "write `(?P<name>…)`"),
     "invalid perl operator": ("this group means nothing here", "write `(?:…)` for a plain group"),
-    "duplicate capture group name": ("two groups share a name", "give one another name"),
 }
 """What RE2 says against a pattern, in the words of this language, and what to do."""
+
+_ESCAPE_ADVICE = {
+    "\\Z": "the end of the text is `\\z`",
+    "\\b": "a class has no `\\b`; is its `]` missing?",
+    "\\x": "write two hexadecimal digits, `\\x2D`, or braces, `\\x{20AC}`",
+    "\\u": "a code point is written `\\x{20AC}`",
+    "\\h": "a blank or a tab is `[ \\t]`",
+}
 
 
 def _where(source: str, piece: str, refused: str) -> int:
@@ -170,7 +183,7 @@ def _unclosed(source: str) -> int:
         if char == "\\":
             i += 1
         elif in_class >= 0:
-            if char == "]" and i > in_class + 1:
+            if char == "]" and source[in_class:i] not in ("[", "[^"):
                 in_class = -1
         elif char == "[":
             in_class = i
@@ -184,6 +197,7 @@ def _unclosed(source: str) -> int:
     return opened[-1] if opened else -1
 
 
+_COUNT = re.compile(r"\{\d+(?:,\d*)?\}\Z")
 _BACK_REFERENCE = ("a back-reference", "match both places and compare them in a check of your own")
 
 
@@ -218,22 +232,90 @@ def _needs_backtracking(source: str) -> tuple[int, int, str, str] | None:
             return i, 4, *_BACK_REFERENCE
         elif source.startswith("(?>", i):
             return i, 3, "an atomic group", "write a plain group: nothing backtracks here"
-        elif char in "*+?}" and source[i + 1 : i + 2] == "+":
+        elif source[i + 1 : i + 2] == "+" and (
+            char in "*+?" or (char == "}" and _COUNT.search(source, 0, i + 1))
+        ):
             return i, 2, "a possessive quantifier", "write it without the second `+`"
         i += 1
     return None
 
 
 def _tree(source: str) -> Any:
-    """The standard library's tree of the pattern, where it can read RE2's dialect; else None."""
-    plain = re.sub(r"\\[pP](?:\{\^?\w+\}|\w)", r"\\w", source)
-    plain = re.sub(r"\[:\^?\w+:\]", "a-z", plain).replace("\\z", "\\Z")
+    """The standard library's tree of a pattern RE2 accepts; None where it cannot be had."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return sre_parser.parse(plain)
-    except (re.error, OverflowError, RecursionError):
+            return sre_parser.parse("".join(_in_python(source)))
+    except (re.error, OverflowError, RecursionError, ValueError):
         return None
+
+
+_ESCAPES = r"""
+    \\Q (?P<quoted> .*?) (?: \\E | \Z )
+  | (?P<one> \\[pP] (?: \{ \^? \w+ \} | \w ) | \\C )
+  | \\x \{ (?P<hex> [0-9A-Fa-f]+ ) \}
+"""
+_OUTSIDE = re.compile(
+    _ESCAPES
+    + r"""
+  | (?P<end> \\z )
+  | (?P<named> \( \? P? < \w+ > )
+  | \( \? [imsU]* (?: - [imsU]+ )? (?P<flags> [:)] )
+  | (?P<opened> \[ \^? ) (?P<first> \]? )
+  | (?P<brace> \{ (?! \d+ (?: , \d* )? \} ) )
+  | (?P<other> \\. | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_INSIDE = re.compile(
+    _ESCAPES
+    + r"""
+  | (?P<set> \\[dDsSwW] ) -
+  | (?P<posix> \[ : \^? \w+ : \] )
+  | (?P<bracket> \[ )
+  | (?P<closed> \] )
+  | (?P<other> \\. | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _in_python(source: str) -> Iterator[str]:
+    """A pattern of RE2 in the standard library's dialect; what it matches is as long.
+
+    INVARIANT: nothing that RE2 takes literally becomes an operator, or a stream would hold back
+    less than a match can need.
+    """
+    at, in_class = 0, False
+    while match := (_INSIDE if in_class else _OUTSIDE).match(source, at):
+        at = match.end()
+        match match.lastgroup:
+            case "quoted":
+                yield re.escape(match["quoted"])
+            case "one":
+                yield r"\w" if in_class else "."
+            case "hex":
+                yield re.escape(chr(int(match["hex"], 16)))
+            case "end":
+                yield r"\Z"
+            case "named":
+                yield "("
+            case "flags":
+                yield "(?:" if match["flags"] == ":" else ""
+            case "first":
+                in_class = True
+                yield match["opened"] + (r"\]" if match["first"] else "")
+            case "set":
+                yield match["set"] + r"\-"
+            case "posix":
+                yield "a-z"
+            case "brace" | "bracket":
+                yield "\\" + match.group()
+            case "closed":
+                in_class = False
+                yield "]"
+            case _:
+                yield match.group()
 
 
 def _width(tree: Any) -> int:

@@ -7,13 +7,15 @@ on which outcomes were drawn; the fixed seed keeps the amount of work the same f
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from operator import or_
 
+from guardkit.types import Truth
+
 from ._cells import Subject
-from ._outcomes import Space, Twins, judge
-from ._policy import Atom, Cond
+from ._outcomes import Space, Twins, as_formula, judge
+from ._policy import And, AtLeast, Atom, CascadeCond, Cond, Not, Or
 
 _COUNT = 2048
 _FEW = 4
@@ -84,15 +86,46 @@ class Samples:
         self._settle()
 
     def _example(self, condition: Cond, twins: Twins) -> dict[Subject, int] | None:
-        """Cells that make a condition hold, found where only its own bounds cut."""
+        """Cells that make a condition hold."""
+        said: dict[Subject, dict[Atom, Truth]] = {}
+        for atom, truth in self._wishes(condition, True):
+            if said.setdefault(self._space.subject(atom), {}).setdefault(atom, truth) is not truth:
+                return self._exact_example(condition, twins)
+        pin = {}
+        for subject, wanted in said.items():
+            cell = self._space.cells[subject].find(wanted)
+            if cell is None:
+                return self._exact_example(condition, twins)
+            pin[subject] = cell
+        return pin
+
+    def _wishes(self, condition: Cond, holds: bool) -> Iterator[tuple[Atom, Truth]]:
+        """Answers that make a condition hold or fail, as long as they do not exclude each other."""
+        match condition:
+            case And(members) | Or(members):
+                if isinstance(condition, And) != holds and members:
+                    members = (self._random.choice(members),)
+            case AtLeast(count, members):
+                count = count if holds else len(members) - count + 1
+                members = tuple(self._random.sample(members, count))
+            case Not(inner):
+                members, holds = (inner,), not holds
+            case CascadeCond():
+                members = (as_formula(condition),)
+            case _:
+                yield condition, Truth.YES if holds else Truth.NO
+                return
+        for member in members:
+            yield from self._wishes(member, holds)
+
+    def _exact_example(self, condition: Cond, twins: Twins) -> dict[Subject, int] | None:
         local = Space([condition], twins)
         chosen = local.example(local.outcome(condition).yes)
         if chosen is None:
             return None
         pin = {}
         for subject, at in chosen.items():
-            small = local.cells[subject]
-            cell = self._space.cells[subject].find(small.yes, small, at)
+            cell = self._space.cells[subject].find(local.cells[subject].said(at))
             if cell is None:
                 return None
             pin[subject] = cell

@@ -312,14 +312,15 @@ def find_rule(scope: Scope, ref: ast.Ref, rules: dict[str, Rule]) -> Rule | None
             help=f"add `apply {ref.dotted}`",
         )
         return None
+    known = dict.fromkeys([*scope.rule_blocks, *rules])
     scope.error(
         "unknown-rule",
         ref,
         f"no rule is called `{ref.dotted}`",
         help=(f"`{ref.dotted}` is a check; name the rule that asks it",)
         if scope.find_check(ref) is not None
-        else did_you_mean(ref.dotted, rules)
-        or ("rules here are " + _some(rules) if rules else "this policy has no rules"),
+        else did_you_mean(ref.dotted, known)
+        or ("rules here are " + _some(known) if known else "this policy has no rules"),
     )
     return None
 

@@ -113,7 +113,9 @@ def bind_value(scope: Scope, value: ast.Value, type: str, is_list: bool, what: s
                 "parameter-type",
                 value,
                 f"{what} is a {type_name(type, True)}, not {found_name(value)}",
-                help=f"write `[{value.raw}]`" if isinstance(value, ast.Literal) else (),
+                help=f"write `[{value.raw}]`"
+                if isinstance(value, ast.Literal) and literal_of(value, type) is not None
+                else f"an entry is {EXAMPLES[type]}",
             )
             return None
         items = [
@@ -192,6 +194,10 @@ def found_name(value: ast.Node) -> str:
             return f"the word `{value.dotted}`"
         case ast.Chosen() if not value.op:
             return f"the word `{value.word.text}`"
+        case ast.Chosen():
+            return "a word with a bound"
+        case ast.Record():
+            return "a record"
         case ast.Sized():
             return "a number"
         case ast.Pattern():

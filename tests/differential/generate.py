@@ -243,6 +243,8 @@ class _Maker:
             is_tool = surface in ("tool_call", "tool_result")
             tools = random.sample(TOOLS, self.some(1, 2)) if random.random() < 0.5 else []
             on.append(On(surface, tuple(sorted(tools)) if is_tool else ()))
+            if is_tool and random.random() < 0.3:
+                on.append(On(surface, (random.choice(TOOLS),)))
         return Rule(
             name=name,
             tier=tier.name,

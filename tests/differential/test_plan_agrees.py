@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
+from functools import reduce
+from operator import or_
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from guardkit.plan import (
     Node,
     Plan,
+    Run,
     Settler,
     lower,
     lower_naively,
@@ -27,32 +31,72 @@ from guardkit.types import Surface, Truth, strongest
 from .generate import CATALOG, Happening, happening_of, policy_of, thresholds_of
 
 TODAY = date(2026, 11, 21)
-EVENTS = 5  # a policy is compiled once for so many events
+EVENTS = 5  # a policy is compiled once for so many events, which are one session
 
 Leaves = Callable[[Node], Any]
 
 
-def leaves_of(policy: CheckedPolicy, event: Event, fired: Mapping[str, int]) -> Leaves:
+class Session:
+    """What an engine remembers, kept from the plan's tables alone."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.turn = 0
+        self.fired: list[tuple[int, str]] = []
+        self.firsts: list[tuple[int, str, Truth]] = []
+
+    def count(self, name: str) -> int:
+        row = next(row for row in self.plan.windows if row.name == name)
+        recent = [rule for turn, rule in self.fired if turn > self.turn - row.turns]
+        return sum(rule in row.counts for rule in recent)
+
+    def was_first(self, name: str) -> Truth:
+        row = self.plan.sequence(name)
+        recent = [t for turn, s, t in self.firsts if s == name and turn > self.turn - row.turns]
+        return reduce(or_, recent, Truth.NO)
+
+    def end(self, run: Run, event: Event) -> None:
+        """Remember the sequences that this event may begin."""
+        roots = {root.name: root.node for root in self.plan.asked("first", event.surface)}
+        for row in self.plan.sequences:
+            is_tool = not row.first_tools or event.tool in row.first_tools
+            if row.first_surface == event.surface and is_tool:
+                truth = run.ask(roots[row.name]) if row.name in roots else Truth.YES
+                assert isinstance(truth, Truth)
+                self.firsts.append((self.turn, row.name, truth))
+
+
+def leaves_of(event: Event, session: Session) -> Leaves:
     """What an engine would answer: checks by any of their names, fields, counts, first events."""
 
     def answer(node: Node) -> Any:
         what = node.what
         match what.op:
             case "check":
-                name = what.names[0]
-                given = event.answers[name]
-                if not _makes_sense(given, policy.check(name), event):
-                    return None
-                return given.value
+                return event.answers[what.names[0]].value
             case "field":
                 test = FieldTest(what.root, what.path, what.relation, what.values, what.type)
                 return _field(test, event)
             case "window":
-                window = next(w for w in policy.windows if w.name == what.name)
-                return sum(fired.get(rule, 0) for rule in window.counts)
+                return session.count(what.name)
             case _:
-                return Truth.NO  # the session is young: nothing came first
-        raise AssertionError(what)
+                return session.was_first(what.name)
+
+    return answer
+
+
+def scrambled(leaves: Leaves, seed: int) -> Leaves:
+    """The same leaves with any past: sessions that no short run of events would make."""
+    random = Random(seed)
+    past: dict[str, Any] = {}
+
+    def answer(node: Node) -> Any:
+        if node.op not in ("window", "sequence"):
+            return leaves(node)
+        if node.what.name not in past:
+            choices = (0, 1, 2, None) if node.op == "window" else tuple(Truth)
+            past[node.what.name] = random.choice(choices)
+        return past[node.what.name]
 
     return answer
 
@@ -119,23 +163,27 @@ class Compiled:
         return plain
 
 
-def assert_equal_to_reference(compiled: Compiled, happening: Happening) -> None:
-    policy, plan = compiled.policy, compiled.plan
-    event = event_of(happening)
-    expected = Reference(policy, TODAY, thresholds=thresholds_of(policy)).judge(event)
-    own = compiled.truths(event.surface, event.tool, leaves_of(policy, event, {}))
-    standing = {name: judge(compiled, name, truth, event) for name, truth in own.items()}
-    fired = {name: 1 for name, (stands, _, _) in standing.items() if stands == "fired"}
-    later = compiled.truths("conversation", event.tool, leaves_of(policy, event, fired))
-    standing |= {name: judge(compiled, name, truth, event) for name, truth in later.items()}
+def assert_equal_to_reference(
+    compiled: Compiled, reference: Reference, session: Session, event: Event
+) -> None:
+    plan = compiled.plan
+    expected = reference.judge(event)
+    session.turn += event.surface == "input"
+    leaves = leaves_of(event, session)
+    own = compiled.truths(event.surface, event.tool, leaves)
+    standing = {name: judge(compiled, name, truth, event, leaves) for name, truth in own.items()}
+    run = compiled.settler(event.surface).start(event.tool, leaves)
+    session.fired += [(session.turn, name) for name, (s, _, _) in standing.items() if s == "fired"]
+    later = compiled.truths("conversation", event.tool, leaves)
+    standing |= {name: judge(compiled, name, truth, event, leaves) for name, truth in later.items()}
+    session.end(run, event)
 
     def named(wanted: str) -> tuple[str, ...]:
         return tuple(row.name for row in plan.rules if standing.get(row.name, ("",))[0] == wanted)
 
+    fired = [verbs for stands, verbs, _ in standing.values() if stands == "fired"]
     found = Outcome(
-        action=strongest(
-            [verb for s, verbs, _ in standing.values() if s == "fired" for verb in verbs]
-        ),
+        action=strongest([verb for verbs in fired for verb in verbs]),
         text="",
         fired=named("fired"),
         exempted=named("exempted"),
@@ -147,7 +195,7 @@ def assert_equal_to_reference(compiled: Compiled, happening: Happening) -> None:
 
 
 def judge(
-    compiled: Compiled, name: str, truth: Truth, event: Event
+    compiled: Compiled, name: str, truth: Truth, event: Event, leaves: Leaves
 ) -> tuple[str, tuple[str, ...], bool]:
     """(standing, verbs wanted, unknown) of a rule, from the plan's tables alone."""
     plan = compiled.plan
@@ -168,7 +216,7 @@ def judge(
     surface = "conversation" if row.surfaces == ("conversation",) else event.surface
     is_exempt = any(
         exemption.until >= TODAY.isoformat()
-        and (exemption.always or _holds(compiled, exemption.name, surface, event))
+        and (exemption.always or _holds(compiled, exemption.name, surface, event.tool, leaves))
         for exemption in plan.exemptions
         if exemption.rule == name
     )
@@ -177,10 +225,11 @@ def judge(
     return "exempted" if is_exempt else "fired", verbs, is_unknown
 
 
-def _holds(compiled: Compiled, exemption: str, surface: Surface, event: Event) -> bool:
+def _holds(
+    compiled: Compiled, exemption: str, surface: Surface, tool: str | None, leaves: Leaves
+) -> bool:
     root = next(r for r in compiled.plan.asked("exempt", surface) if r.name == exemption)
-    run = compiled.settler(surface).start(event.tool, leaves_of(compiled.policy, event, {}))
-    return run.ask(root.node) is Truth.YES
+    return compiled.settler(surface).start(tool, leaves).ask(root.node) is Truth.YES
 
 
 def agree(seeds: range) -> None:
@@ -188,8 +237,13 @@ def agree(seeds: range) -> None:
         policy = policy_of(seed)
         try:
             compiled = Compiled(policy)
+            session = Session(compiled.plan)
+            reference = Reference(policy, TODAY, thresholds=thresholds_of(policy))
             for i in range(EVENTS):
-                assert_equal_to_reference(compiled, happening_of(policy, seed * EVENTS + i))
+                event = event_of(happening_of(policy, seed * EVENTS + i))
+                assert_equal_to_reference(compiled, reference, session, event)
+                leaves = scrambled(leaves_of(event, session), seed * EVENTS + i)
+                compiled.truths(event.surface, event.tool, leaves)
         except Exception as error:
             error.add_note(f"policy seed {seed}")
             raise

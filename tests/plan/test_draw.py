@@ -85,7 +85,8 @@ def test_boxes_of_a_drawing_do_not_overlap() -> None:
 def test_mermaid_labels_are_harmless() -> None:
     line = re.compile(
         r"flowchart LR|  subgraph s_\w+\[\"\w+\"\]|  end|  n\d+ --> n\d+"
-        r"|    n\d+(?:\[|\(|\[\[|\(\[|\[/|\{\{)\"(?:[\w .,:·/µ%-]|#\d+;|<br/>)*\"(?:\]|\)|\]\]|\]\)|/\]|\}\})"
+        r"|    n\d+(?:\[|\(|\[\[|\(\[|\[/|\{\{)"
+        r"\"(?:[\w .,:·/µ%-]|#\d+;|<br/>)*\"(?:\]|\)|\]\]|\]\)|/\]|\}\})"
     )
     for made in plans():
         for text in draw(made, "mermaid").splitlines():

@@ -265,7 +265,9 @@ def test_a_kind_the_catalog_lacks_is_the_callers_mistake() -> None:
 )
 def test_look_behind_of_one_check(check: str, reach: str, characters: int) -> None:
     found = brief(
-        "rule r {\n tier safety\n on output\n when a\n then block\n}", f"check a = {check}"
+        "rule r {\n tier safety\n on output\n when a\n then block\n}",
+        f"check a = {check}",
+        " hold_back all",
     )
     (rule,) = nodes_of(found, Rule)
     assert (rule.what.reach, rule.what.look_behind) == (reach, characters)
@@ -301,16 +303,16 @@ def test_a_thousand_rules_lower_in_a_fifth_of_a_second() -> None:
 
 
 def _seconds(found: CheckedPolicy) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     lower(found, CATALOG)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def _slowness() -> float:
     """How much slower than an ordinary core this one is just now; never below 1."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     sum(i * i for i in range(1_000_000))
-    return max(1.0, (time.perf_counter() - begun) / 0.08)
+    return max(1.0, (time.process_time() - begun) / 0.08)
 
 
 def thousand_rules() -> CheckedPolicy:

@@ -41,6 +41,7 @@ class PolicyMaker:
         self.random = Random(seed)
         self.answers: list[str] = []
         self.scores: list[str] = []
+        self.calibrated: list[str] = []
         self.numbers: list[str] = []
         self.labels: list[str] = []
         self.spans: set[str] = set()
@@ -119,6 +120,8 @@ class PolicyMaker:
                 self.spans.add(name)
         elif kind in SCORES:
             self.scores.append(name)
+            if kind == "classifier":
+                self.calibrated.append(name)
         elif kind == "length":
             self.numbers.append(name)
         else:
@@ -142,7 +145,7 @@ class PolicyMaker:
                 name = r.choice(self.scores)
                 if self.has_score_param and r.random() < 0.3:
                     return f"{name} >= limit"
-                if r.random() < 0.1:
+                if r.random() < 0.1 and name in self.calibrated:
                     return f"{name} at fpr {r.randint(1, 9)}%"
                 return f"{name} {r.choice(['>=', '<'])} 0.{r.randint(1, 9)}0"
             case "number":
