@@ -11,7 +11,7 @@ from guardkit._util.contained import ContainmentError, read_contained
 from guardkit.catalog import Catalog
 from guardkit.checks import DISGUISES, SPECS
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
-from guardkit.errors import UsageError
+from guardkit.errors import PolicyError, UsageError
 from guardkit.plan import Plan, lower, verify_budgets
 from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
 from guardkit.syntax import ast
@@ -231,7 +231,11 @@ def active_rules(policy: CheckedPolicy) -> dict[str, tuple[str, ...]]:
 
 
 def plan_of(policy: CheckedPolicy, catalog: Catalog = CATALOG) -> Plan:
-    """The compiled rule graph of a policy."""
+    """The compiled rule graph of a policy.
+
+    Raises:
+        PolicyError: It has none, because it is too deep.
+    """
     return lower(policy, catalog)
 
 
@@ -239,4 +243,7 @@ def plan_findings(policy: CheckedPolicy, catalog: Catalog = CATALOG) -> tuple[Di
     """What compiling a policy shows about its budgets and its streams. A module has no plan."""
     if policy.kind == "module":
         return ()
-    return verify_budgets(lower(policy, catalog), policy)
+    try:
+        return verify_budgets(lower(policy, catalog), policy)
+    except PolicyError as error:
+        return error.diagnostics

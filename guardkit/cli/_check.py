@@ -91,7 +91,8 @@ def _examined(
     if checked.policy is None:
         return None, checked.diagnostics
     planned = plan_findings(checked.policy)
-    return checked.policy, (*checked.diagnostics, *planned)
+    is_usable = not any(finding.is_error for finding in planned)
+    return checked.policy if is_usable else None, (*checked.diagnostics, *planned)
 
 
 def _findings_of(path: Path, params: Params, std: Path | None) -> tuple[Diagnostic, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from guardkit.diagnostics import visible
+from guardkit.diagnostics import Diagnostic, visible
+from guardkit.errors import PolicyError
 from guardkit.guard import ParamValue, compile_file, plan_of
 from guardkit.plan import Plan
 from guardkit.semantics import CheckedPolicy
@@ -21,10 +22,14 @@ def checked_file(
     checked = compile_file(Path(name), params=params, std=std)
     if checked.policy is not None:
         return checked.policy
-    show_frames(show, checked.diagnostics)
-    show.say()
-    show.say(summed_up(show, checked.diagnostics))
+    _show(show, checked.diagnostics)
     return None
+
+
+def _show(show: Screen, found: Sequence[Diagnostic]) -> None:
+    show_frames(show, found)
+    show.say()
+    show.say(summed_up(show, found))
 
 
 def planned_file(
@@ -39,4 +44,8 @@ def planned_file(
             f"`{visible(name)}` is a module: a policy that uses it has a plan, it has none"
         )
         return None
-    return plan_of(policy)
+    try:
+        return plan_of(policy)
+    except PolicyError as error:
+        _show(show, error.diagnostics)
+        return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from guardkit import diagnostics
+import guardkit.diagnostics as diagnostics
 from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
 
 from ._exits import CLEAN, WRONG

@@ -56,8 +56,7 @@ def show_result(show: Screen, result: CaseResult) -> None:
             note = "became another text"
     else:
         code = Code("undecided", "test-undecided", "warning", "a test could not be decided")
-        names = ", ".join(f"`{name}`" for name, _ in result.unanswered)
-        note = f"depends on {names}"
+        note = _why(result)
     labels = (Label(miss.event, "for this"),) if miss and miss.event else ()
     finding = Diagnostic(code, place, title, note, labels, level=code.level)
     look = show.err
@@ -82,11 +81,19 @@ def _details(result: CaseResult) -> Iterator[tuple[str, str]]:
             yield "in shadow", ", ".join(miss.shadow)
     if miss is not None and miss.given:
         yield "given", "; ".join(_assignment(name, value) for name, value in miss.given)
-    if result.status == "undecided":
-        for name, kind in result.unanswered:
-            yield "unanswered", f"{name}, a `{kind}` check: only an engine can ask it"
-        first = result.unanswered[0][0] if result.unanswered else "CHECK"
-        yield "help", f"say what it answers: `given {first} = …` before the event"
+    if result.unanswered:
+        yield "help", f"say what it answers: `given {result.unanswered[0]} = …` before the event"
+    elif result.placeless:
+        yield "help", "leave out `becomes`, or give it a text in which the check finds something"
+
+
+def _why(result: CaseResult) -> str:
+    """Why a test is undecided."""
+    if result.unanswered:
+        return f"depends on {', '.join(f'`{name}`' for name in result.unanswered)}"
+    if result.placeless:
+        return f"nobody said where {', '.join(f'`{name}`' for name in result.placeless)} holds"
+    return "there are too many ways it could turn out"
 
 
 def _is_about_text(miss: Miss) -> bool:
@@ -150,7 +157,8 @@ def _json_test(path: str, result: CaseResult) -> dict[str, object]:
         "name": result.name,
         "status": result.status,
         "line": _line(result.place),
-        "unanswered": [name for name, _ in result.unanswered],
+        "unanswered": list(result.unanswered),
+        "placeless": list(result.placeless),
         "miss": None
         if miss is None
         else {
@@ -221,8 +229,7 @@ def _ending(result: CaseResult) -> tuple[str, str, str] | None:
         return None
     told = escape("\n".join(f"{name}: {text}" for name, text in _details(result)))
     if result.status == "undecided":
-        names = ", ".join(name for name, _ in result.unanswered)
-        return "error", f"undecided: depends on {names}", told
+        return "error", f"undecided: {_why(result)}", told
     miss = result.miss
     what = "failed"
     if miss is not None and _is_about_text(miss):

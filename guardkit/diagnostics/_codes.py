@@ -142,6 +142,7 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (276, "unknown-disguise", "error", "no disguise has this name"),
     (277, "retired-reference", "warning", "a retired rule is still counted, exempted or applied"),
     (278, "unknown-override", "error", "a value for a parameter the policy does not have"),
+    (279, "too-many-modules", "error", "more modules than a policy may use"),
     (280, "canary-without-context", "warning", "a canary check without a canary to look for"),
     # 3xx: the plan
     (301, "over-budget", "warning", "the worst case is over the declared budget"),

@@ -80,7 +80,7 @@ def diagnose(
 ) -> Diagnostic:
     """Make a diagnostic from the code table; an unknown slug is a bug and raises KeyError."""
     code = CODES[slug]
-    lines = (help,) if isinstance(help, str) else tuple(help)
+    lines = (help,) * bool(help) if isinstance(help, str) else tuple(help)
     return Diagnostic(code, place, message, note, tuple(labels), lines, fix, code.level)
 
 

@@ -232,6 +232,9 @@ PAYLOADS: tuple[type[What], ...] = (
     Join,
 )
 
+MAX_DEPTH = 400
+"""How deep a graph may be: conditions are settled by functions that call each other."""
+
 LEAVES = frozenset({"check", "field", "window", "sequence"})
 
 

@@ -9,11 +9,10 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from ._nodes import CONDITIONS, PAYLOADS, Check, Node, Op, Rule, What, Window
-from ._plan import Plan
+from guardkit.types import Surface
 
-MAX_DEPTH = 400
-"""How deep a graph may be: conditions are settled by functions that call each other."""
+from ._nodes import CONDITIONS, MAX_DEPTH, PAYLOADS, Check, Node, Op, Rule, What, Window
+from ._plan import Plan
 
 _Reader = Callable[[Any, str], Any]  # Any: JSON going in, a value of the hinted type coming out
 _KINDS: dict[str, type[What]] = {kind.op: kind for kind in PAYLOADS}
@@ -185,11 +184,10 @@ def _node(value: Any, where: str) -> Node:
     given = value.keys() - set(_HEAD)
     _same_keys(given, needed, readers, where)
     payload = _KINDS[op](**{name: readers[name](value[name], f"{where}.{name}") for name in given})
-    hints = get_type_hints(Node)
     return Node(
         _reader(int)(value["id"], f"{where}.id"),
-        _reader(hints["surface"])(value["surface"], f"{where}.surface"),
-        _reader(hints["inputs"])(value["in"], f"{where}.in"),
+        _reader(Surface)(value["surface"], f"{where}.surface"),
+        _reader(tuple[int, ...])(value["in"], f"{where}.in"),
         payload,
     )
 

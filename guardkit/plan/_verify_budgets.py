@@ -55,14 +55,14 @@ class _Policy:
         self.plan = plan
         self.policy = policy
         self.rules = {rule.name: rule for rule in policy.rules}
+        self._places = {sequence.name: sequence.place for sequence in policy.sequences}
+        self._places |= {monitor.name: monitor.place for monitor in policy.monitors}
+        self._places |= {rule.name: rule.name_place or rule.place for rule in policy.rules}
         self.nowhere = Place(Source(policy.name, ""), Span(0, 0))
 
     def place_of_rule(self, name: str) -> Place:
         """Where a rule is named, or a sequence or monitor where that is what costs."""
-        places = {sequence.name: sequence.place for sequence in self.policy.sequences}
-        places |= {monitor.name: monitor.place for monitor in self.policy.monitors}
-        places |= {rule.name: rule.name_place or rule.place for rule in self.policy.rules}
-        return places.get(name) or self.nowhere
+        return self._places.get(name) or self.nowhere
 
     def place_of_check(self, rule: str, check: Check) -> Place:
         """Where a rule asks a check, by any of its names."""

@@ -1,6 +1,7 @@
 """From a tree to a checked policy: names, imports, types, lints, exact analyses."""
 
 from ._check import Checked, check
+from ._compare import Change, Comparison, compare
 from ._library import Data, Library, LibraryError, NoLibrary
 from ._policy import (
     Act,
@@ -50,6 +51,7 @@ from ._policy import (
     members_of,
     positive_checks,
 )
+from ._render_comparison import as_test, render_comparison
 
 __all__ = [
     "Act",
@@ -60,11 +62,13 @@ __all__ = [
     "Budget",
     "CascadeCond",
     "CascadeStep",
+    "Change",
     "Check",
     "Checked",
     "CheckedPolicy",
     "Compared",
     "ComparedAtRate",
+    "Comparison",
     "Cond",
     "Config",
     "Context",
@@ -99,9 +103,12 @@ __all__ = [
     "Tool",
     "Window",
     "WindowCount",
+    "as_test",
     "atoms_of",
     "check",
     "check_of",
+    "compare",
     "members_of",
     "positive_checks",
+    "render_comparison",
 ]

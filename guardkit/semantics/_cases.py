@@ -143,7 +143,13 @@ def _text(scope: Scope, node: ast.Value, variable: str | None, value: Plain | No
     if plain is None:
         return None
     if not isinstance(plain, str):
-        scope.error("type-mismatch", node, "an event is a text")
+        shown = f"{plain:g}" if isinstance(plain, float) else f"{plain}"
+        scope.error(
+            "type-mismatch",
+            node,
+            f"an event is a text, and `{shown}` is none",
+            help=f'write `"{shown}"`' if isinstance(node, ast.Literal) else (),
+        )
         return None
     return plain
 
@@ -483,7 +489,9 @@ def read_monitor(scope: Scope, block: ast.Block, rules: dict[str, Rule]) -> Moni
             "unknown-name",
             watch.condition,
             f"`{watch.condition.dotted}` is neither a rule nor a check",
-            help=did_you_mean(watch.condition.dotted, [*rules, *scope.check_names()])
+            help=did_you_mean(
+                watch.condition.dotted, [*rules, *scope.rule_blocks, *scope.check_names()]
+            )
             or "watch a rule by its name, or write a condition",
         )
         return None

@@ -79,7 +79,11 @@ def check(
     if policy is None or any(diagnostic.is_error for diagnostic in found):
         return Checked(None, _sorted(found))
     found.extend(lint(scope, policy))
-    found.extend(analyse(policy))
+    # What has been said about a part in plain words is not said again as a proof.
+    said = {d.place for d in found if d.code.slug in ("trivial-threshold", "repeated-member")}
+    found.extend(
+        d for d in analyse(policy) if d.code.slug != "idle-condition" or d.place not in said
+    )
     return Checked(policy, _sorted(found))
 
 

@@ -21,7 +21,7 @@ from ._policy import Check, CheckedPolicy, Cond, Rule
 
 _FALSE = Diagrams.FALSE
 _TOOL_SURFACES = ("tool_call", "tool_result")
-_LIMIT = 1_000_000
+_LIMIT = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +202,21 @@ def _events(surface: Surface, old: CheckedPolicy, new: CheckedPolicy) -> Iterato
         yield _Event(surface, None, arguments, tuple(others))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What a rule contributes, apart from its name: equal parts in both policies cancel out."""
+    """What rules contribute, apart from their names: in both policies, it cancels out.
+
+    Compared by identity, since the conditions of large policies are dear to compare: a
+    `_Question` makes one for all rules that contribute alike.
+    """
 
     condition: Cond
     verb: Action
     on_error: Action
-    exempt: frozenset[Cond]
+    exempt: tuple[Cond, ...]
+
+
+_Known = dict[tuple[Cond, Action, Action, frozenset[Cond]], _Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +239,16 @@ class _Side:
             )
         )
 
-    def parts(self, event: _Event) -> dict[_Part, list[tuple[Rule, tuple[Cond, ...]]]]:
-        found: dict[_Part, list[tuple[Rule, tuple[Cond, ...]]]] = {}
+    def parts(self, event: _Event, known: _Known) -> dict[_Part, list[Rule]]:
+        """What the rules that judge an event contribute, and which rules contribute it."""
+        found: dict[_Part, list[Rule]] = {}
         for rule, exempt in self.rules:
             if rule.judges(event.surface, event.tool):
-                part = _Part(rule.condition, rule.action.verb, rule.on_error, frozenset(exempt))
-                found.setdefault(part, []).append((rule, exempt))
+                act, on_error = rule.action.verb, rule.on_error
+                key = (rule.condition, act, on_error, frozenset(exempt))
+                if key not in known:
+                    known[key] = _Part(rule.condition, act, on_error, exempt)
+                found.setdefault(known[key], []).append(rule)
         return found
 
 
@@ -246,7 +257,8 @@ class _Question:
 
     def __init__(self, event: _Event, old: _Side, new: _Side, twins: Twins) -> None:
         self._event, self._twins = event, twins
-        self._old, self._new = old.parts(event), new.parts(event)
+        known: _Known = {}
+        self._old, self._new = old.parts(event, known), new.parts(event, known)
         self._gone = [part for part in self._old if part not in self._new]
         self._come = [part for part in self._new if part not in self._old]
         self._kept = [part for part in self._old if part in self._new]
@@ -259,7 +271,7 @@ class _Question:
         # The changed rules come first: their variables lead, and what stays hangs below them.
         for part in (*self._gone, *self._come, *self._kept):
             yield part.condition
-            yield from sorted(part.exempt, key=repr)
+            yield from part.exempt
 
     def changes(self) -> Iterator[Change]:
         """Every pair of verdicts that some outcome goes between, for each rule that causes it."""
@@ -267,11 +279,8 @@ class _Question:
         possible = self._possible(levels.space)
         for causes, others in ((self._gone, self._come), (self._come, self._gone)):
             for cause in causes:
-                for high, low in _steps_down(cause):
-                    node = levels.space.diagrams.both(possible, levels.exactly(cause, high, causes))
-                    node = levels.below(node, low, others, self._kept)
-                    if node != _FALSE:
-                        yield self._change(levels.space, node)
+                for node in levels.falls(possible, cause, causes, [*others, *self._kept]):
+                    yield self._change(levels.space, node)
 
     def _possible(self, space: Space) -> int:
         """Where no field is given that the tool does not have."""
@@ -296,8 +305,12 @@ class _Question:
 
     def _change_at(self, space: Space, chosen: Mapping[Subject, int]) -> Change:
         point = Point(space, chosen)
-        before, old_rules = _verdict(self._old, point)
-        after, new_rules = _verdict(self._new, point)
+        acts = {
+            part: point.action(part.condition, part.verb, part.on_error, part.exempt)
+            for part in (*self._gone, *self._come, *self._kept)
+        }
+        before, old_rules = _verdict(self._old, acts)
+        after, new_rules = _verdict(self._new, acts)
         on_tool = self._event.surface in _TOOL_SURFACES
         return Change(
             self._event.surface,
@@ -327,7 +340,7 @@ class _Question:
                     yield change
 
     def _names(self, part: _Part) -> set[str]:
-        return {rule.name for rule, _ in chain(self._old.get(part, ()), self._new.get(part, ()))}
+        return {rule.name for rule in (*self._old.get(part, ()), *self._new.get(part, ()))}
 
     def _examples(
         self, part: _Part, mates: Sequence[_Part], whole: Space
@@ -337,9 +350,7 @@ class _Question:
         try:
             levels = _Levels(Space(conditions, self._twins, wide=False))
             possible = self._possible(levels.space)
-            for high, low in _steps_down(part):
-                node = levels.space.diagrams.both(possible, levels.exactly(part, high, [part]))
-                node = levels.below(node, low, mates, [])
+            for node in levels.falls(possible, part, [part], mates):
                 chosen = levels.space.example(node)
                 if chosen is not None:
                     yield _translated(levels.space, chosen, whole)
@@ -358,23 +369,17 @@ def _translated(small: Space, chosen: Mapping[Subject, int], whole: Space) -> di
 
 
 def _verdict(
-    parts: Mapping[_Part, Sequence[tuple[Rule, tuple[Cond, ...]]]], point: Point
+    parts: Mapping[_Part, Sequence[Rule]], acts: Mapping[_Part, Action]
 ) -> tuple[Action, tuple[str, ...]]:
-    acts = [
-        (point.action(rule, exempt), rule.name)
-        for rules in parts.values()
-        for rule, exempt in rules
-    ]
-    strongest: Action = max((act for act, _ in acts), key=STRENGTH.__getitem__, default="pass")
-    names = tuple(name for act, name in acts if act == strongest != "pass")
-    return strongest, names
-
-
-def _steps_down(part: _Part) -> Iterator[tuple[int, int]]:
-    """What a rule contributes, and every weaker verdict there could be without it."""
-    for high in sorted({STRENGTH[part.verb], STRENGTH[part.on_error]}, reverse=True):
-        for low in range(high):
-            yield high, low
+    """The strongest action, and the rules that took it."""
+    strongest: Action = max(
+        (acts[part] for part in parts), key=STRENGTH.__getitem__, default="pass"
+    )
+    if strongest == "pass":
+        return "pass", ()
+    return strongest, tuple(
+        rule.name for part, rules in parts.items() if acts[part] == strongest for rule in rules
+    )
 
 
 class _Levels:
@@ -382,47 +387,58 @@ class _Levels:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._made: dict[tuple[_Part, int], int] = {}
-        self._not_made: dict[tuple[_Part, int], int] = {}
+        self._made: dict[tuple[_Part, bool, bool], int] = {}
 
     def reaches(self, part: _Part, strength: int) -> int:
         """Where a rule contributes this strength or more."""
-        if strength >= len(ACTIONS):
+        on_yes = STRENGTH[part.verb] >= strength
+        on_unknown = STRENGTH[part.on_error] >= strength
+        if strength >= len(ACTIONS) or not (on_yes or on_unknown):
             return _FALSE
-        key = (part, strength)
+        key = (part, on_yes, on_unknown)
         if key not in self._made:
             self._made[key] = self.space.contributes(
                 part.condition, part.verb, part.on_error, ACTIONS[strength], part.exempt
             )
         return self._made[key]
 
-    def misses(self, part: _Part, strength: int) -> int:
-        key = (part, strength)
-        if key not in self._not_made:
-            self._not_made[key] = self.space.diagrams.negate(self.reaches(part, strength))
-        return self._not_made[key]
+    def falls(
+        self, possible: int, cause: _Part, among: Sequence[_Part], others: Sequence[_Part]
+    ) -> Iterator[int]:
+        """Where one rule decides its policy's verdict and the other policy's is weaker.
 
-    def exactly(self, cause: _Part, strength: int, among: Sequence[_Part]) -> int:
-        """Where one rule contributes this strength and none of its policy more."""
-        node = self.reaches(cause, strength)
-        return self._missing(node, among, strength + 1)
+        One node for each pair of verdicts. `among` are the changed rules of the one policy,
+        `others` all of the other; rules of both are among the others only: what they
+        contribute to the one verdict they would contribute to the weaker one too.
+        """
+        for high in sorted({STRENGTH[cause.verb], STRENGTH[cause.on_error]}):
+            gone: set[int] = set()
+            node = self.space.diagrams.both(possible, self.reaches(cause, high))
+            node = self._missing(node, among, high + 1, gone)
+            gone.clear()
+            for low in range(high - 1, -1, -1):
+                node = self._missing(node, others, low + 1, gone)
+                if node == _FALSE:
+                    break
+                found = node if low == 0 else self._reached(node, others, low, gone)
+                if found != _FALSE:
+                    yield found
 
-    def below(
-        self, node: int, strength: int, others: Sequence[_Part], kept: Sequence[_Part]
-    ) -> int:
-        """Where the other policy comes to exactly this strength."""
-        node = self._missing(node, others, strength + 1)
-        node = self._missing(node, kept, strength + 1)
-        if strength == 0 or node == _FALSE:
-            return node
-        return self.space.diagrams.any_of(
-            self.space.diagrams.both(node, self.reaches(part, strength))
-            for part in (*others, *kept)
-        )
-
-    def _missing(self, node: int, parts: Sequence[_Part], strength: int) -> int:
+    def _missing(self, node: int, parts: Sequence[_Part], strength: int, gone: set[int]) -> int:
+        """A node without what any of the rules reaches; `gone` is what it is without already."""
+        diagrams = self.space.diagrams
         for part in parts:
             if node == _FALSE:
                 break
-            node = self.space.diagrams.both(node, self.misses(part, strength))
+            reached = self.reaches(part, strength)
+            if reached not in gone and not diagrams.disjoint(node, reached):
+                node = diagrams.both(node, diagrams.negate(reached))
+            gone.add(reached)
         return node
+
+    def _reached(self, node: int, parts: Sequence[_Part], strength: int, gone: set[int]) -> int:
+        diagrams = self.space.diagrams
+        reached = {self.reaches(part, strength) for part in parts} - gone
+        return diagrams.any_of(
+            diagrams.both(node, one) for one in sorted(reached) if not diagrams.disjoint(node, one)
+        )

@@ -15,6 +15,8 @@ from ._scope import ParamValue, Scope
 from ._values import bind_value, known_type
 
 MAX_MODULE_DEPTH = 16
+MAX_MODULES = 200
+"""Instances, not files: modules that use modules several times over grow without end."""
 _NOT_IN_MODULE = {
     "tiers": "authority is settled by the policy",
     "tier": "authority is settled by the policy",
@@ -70,6 +72,16 @@ def use_module(scope: Scope, node: ast.UseModule) -> Scope | None:
             help="move what both need into a third module",
         )
         return None
+    scope.instances.append(source.path)
+    if len(scope.instances) > MAX_MODULES:
+        if len(scope.instances) == MAX_MODULES + 1:
+            scope.error(
+                "too-many-modules",
+                node.path,
+                f"the policy uses more than {MAX_MODULES} modules, counted with those they use",
+                help="use a module once and share its checks",
+            )
+        return None
     parsed = parse(source)
     if not parsed.is_clean:
         scope.report.extend(parsed.diagnostics)
@@ -82,6 +94,7 @@ def use_module(scope: Scope, node: ast.UseModule) -> Scope | None:
         prefix=scope.qualified(f"{node.alias.text}."),
         chain=chain,
         tiers=scope.tiers,
+        instances=scope.instances,
     )
     if not _is_usable(scope, node, inner):
         return None

@@ -289,12 +289,14 @@ class Point:
     def at_least(self, k: int, nodes: Sequence[bool]) -> bool:
         return sum(nodes) >= k
 
-    def action(self, rule: Rule, exempt: Iterable[Cond] = ()) -> Action:
-        """What a rule contributes here."""
-        yes, no = judge(rule.condition, self)
-        if no or any(judge(condition, self)[0] for condition in exempt):
+    def action(
+        self, condition: Cond, verb: Action, on_error: Action, exempt: Iterable[Cond]
+    ) -> Action:
+        """What a rule with this condition contributes here."""
+        yes, no = judge(condition, self)
+        if no or any(judge(exemption, self)[0] for exemption in exempt):
             return "pass"
-        return rule.action.verb if yes else rule.on_error
+        return verb if yes else on_error
 
 
 def twins_of(policy: CheckedPolicy) -> Twins:

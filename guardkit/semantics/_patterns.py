@@ -116,12 +116,13 @@ def _refused(scope: Scope, node: ast.Pattern, error: Exception) -> None:
         )
         return
     said, advice = _REASONS.get(reason, (reason or "it is not well formed", ""))
-    if piece.startswith(("\\p", "\\P", "[:")):
+    if reason == "invalid escape sequence":
+        advice = _ESCAPE_ADVICE.get(piece[:2], advice)
+    elif reason == "invalid character class range" and piece.startswith(("\\p", "\\P", "[:")):
         said, advice = (
             "no class of characters has this name",
             "two are `\\p{Greek}` and `[:alpha:]`",
         )
-    advice = _ESCAPE_ADVICE.get(piece[:2], advice)
     scope.error("bad-pattern", span, f"the pattern does not compile: {said}", help=advice or ())
 
 
@@ -138,7 +139,10 @@ _REASONS = {
         "one of the two is enough; brackets make it `(?:…)*`",
     ),
     "invalid character class range": ("a range runs backwards", "write the lower end first: `0-9`"),
-    "invalid escape sequence": ("this escape means nothing here", ""),
+    "invalid escape sequence": (
+        "this escape means nothing here",
+        "write `\\\\` for a backslash; `\\b`, `\\d`, `\\s` and `\\w` are common escapes",
+    ),
     "invalid repetition size": ("a repetition runs backwards", "write the smaller count first"),
     "trailing \\": ("it ends in a backslash", "write `\\\\` for a backslash"),
     "invalid named capture group": ("a group has no proper name", "write `(?P<name>…)`"),

@@ -528,7 +528,7 @@ def find_principle(scope: Scope, ref: ast.Ref) -> str | None:
         scope.use("module", ref.parts[0])
         return module.principles[inner].name
     if ref.dotted not in scope.broken and not scope.is_broken(ref):
-        known = list(scope.principles)
+        known = [name for space, name in scope.declared if space == "principle"]
         for alias, used in scope.modules.items():
             known.extend(f"{alias}.{name}" for name in used.principles)
         scope.error(

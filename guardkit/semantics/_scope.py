@@ -49,6 +49,8 @@ class Scope:
     broken: set[str] = field(default_factory=set)
     """Names that are declared but wrong: using them is no second mistake."""
     used: set[tuple[str, str]] = field(default_factory=set)
+    instances: list[str] = field(default_factory=list)
+    """Every module instantiated for this policy so far; one list for all its scopes."""
 
     @property
     def source(self) -> Source:

@@ -290,7 +290,9 @@ def _turns(scope: Scope, node: ast.Literal | None, word: str) -> int:
             "window-range",
             node,
             f"`{word} {value} turns` lies outside 1 to {MAX_TURNS:,} turns",
-            help="every turn looked back on is kept for every session",
+            help="the current turn counts as one"
+            if value < 1
+            else "every turn looked back on is kept for every session",
         )
         return 1
     return value

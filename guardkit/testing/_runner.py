@@ -33,7 +33,7 @@ from guardkit.semantics import (
 from guardkit.types import Action, strongest
 
 from ._answers import EngineFree
-from ._reference import Answer, Event, Outcome, Reference, Span
+from ._reference import Answer, Event, Outcome, Reference
 
 Status = Literal["passed", "failed", "undecided"]
 
@@ -69,8 +69,10 @@ class CaseResult:
     status: Status
     place: Place | None
     miss: Miss | None = None
-    unanswered: tuple[tuple[str, str], ...] = ()
-    """Checks (name, kind) that take an engine and decide this test."""
+    unanswered: tuple[str, ...] = ()
+    """Checks that take an engine and decide this test."""
+    placeless: tuple[str, ...] = ()
+    """Checks said to find something, nobody knows where: they decide what the text becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,15 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Play:
-    """One run through a test: the first miss, and every check whose answer was missing."""
+    """One run through a test: the first miss, and every check whose answer was missing.
+
+    `vague` holds checks that would have to say where in the text they found something, for a
+    test that is met so far.
+    """
 
     miss: Miss | None
     open: tuple[_Key, ...]
+    vague: tuple[str, ...]
 
 
 def run_tests(
@@ -126,45 +133,46 @@ class _Runner:
     def run(self, case: TestCase) -> CaseResult:
         steps = self._script(case)
         first = self._play(steps, {})
-        if not first.open:
-            status: Status = "failed" if first.miss else "passed"
-            return CaseResult(case.name, status, case.place, first.miss)
         self.plays = 0
-        misses: list[Miss | None] = []
-        for miss in self._every(steps, first, {}):
-            if miss is _TOO_MANY or (misses and (miss is None) != (misses[0] is None)):
-                kinds = {check.name: check.kind for check in self.policy.checks}
-                names = sorted({name for _, name in first.open})
-                unanswered = tuple((name, kinds[name]) for name in names)
-                return CaseResult(case.name, "undecided", case.place, first.miss, unanswered)
-            misses.append(miss)
-        if misses[0] is None:
+        missed: list[Miss | None] = []
+        vague: set[str] = set()
+        for play in self._every(steps, first, {}):
+            is_new = missed and (play is None or (play.miss is None) != (missed[0] is None))
+            if play is None or is_new or (play.vague and play.miss is None):
+                vague |= set(play.vague if play else ())
+                unanswered = {name for _, name in first.open}
+                return CaseResult(
+                    case.name,
+                    "undecided",
+                    case.place,
+                    first.miss,
+                    tuple(sorted(unanswered)),
+                    tuple(sorted(vague - unanswered)),
+                )
+            missed.append(play.miss)
+        if missed[0] is None:
             return CaseResult(case.name, "passed", case.place)
-        return CaseResult(case.name, "failed", case.place, first.miss or misses[0])
+        return CaseResult(case.name, "failed", case.place, first.miss or missed[0])
 
-    def _every(self, steps: list[_Step], play: _Play, picks: _Picks) -> Iterator[Miss | None]:
-        """The misses of every way the missing answers could have turned out."""
+    def _every(self, steps: list[_Step], play: _Play, picks: _Picks) -> Iterator[_Play | None]:
+        """Every way the missing answers could have turned out; None when there are too many."""
         if not play.open:
-            yield play.miss
+            yield play
             return
         key = play.open[0]
-        for answer in self._candidates(steps[key[0]], key[1]):
+        for answer in self._candidates(key[1]):
             self.plays += 1
             if self.plays > MOST_PLAYS:
-                yield _TOO_MANY
+                yield None
                 return
             more = {**picks, key: answer}
             yield from self._every(steps, self._play(steps, more), more)
 
-    def _candidates(self, step: _Step, name: str) -> list[Answer]:
-        """Answers of which one stands for every possible one."""
+    def _candidates(self, name: str) -> list[Answer]:
+        """Answers of which one stands for every possible one, places apart."""
         check = self.policy.check(name)
-        whole = (Span(0, len(step.event.text)),) if step.event.text else ()
-        if name in step.placeless:
-            return [Answer(True), Answer(True, whole)]
         if check.answers == "answer":
-            with_span = [Answer(True, whole)] if check.spans and whole else []
-            return [Answer(False), Answer(True), *with_span]
+            return [Answer(False), Answer(True)]
         if check.answers == "label":
             return [Answer(label) for label in sorted({*check.labels, *self._labels_of(name)})]
         return [Answer(value) for value in self._values_of(name, is_score=check.answers == "score")]
@@ -266,15 +274,26 @@ class _Runner:
         reference = Reference(self.policy, self.today, thresholds=self._thresholds)
         missed: Miss | None = None
         open: list[_Key] = []
+        vague: list[str] = []
         for number, step in enumerate(steps):
             chosen = {name: answer for (at, name), answer in picks.items() if at == number}
             event = replace(step.event, answers={**step.event.answers, **chosen})
             outcome = reference.judge(event)
-            silent = [name for name in outcome.unknown_checks if name not in step.failing]
-            unplaced = [n for n in self._rewriting(outcome) if n in step.placeless]
-            open += [(number, name) for name in (*silent, *unplaced) if name not in chosen]
+            open += [
+                (number, name)
+                for name in outcome.unknown_checks
+                if name not in step.failing and name not in chosen
+            ]
+            placeless = sorted(self._placing(outcome) & {*chosen, *step.placeless})
             for expected in step.expected:
-                if missed is None and not _meets(expected, outcome, event):
+                if missed is not None:
+                    continue
+                if expected.becomes is not None and placeless:
+                    is_met = _meets(replace(expected, becomes=None), outcome, event)
+                    vague += placeless if is_met else []
+                else:
+                    is_met = _meets(expected, outcome, event)
+                if not is_met:
                     missed = Miss(
                         expected,
                         step.place,
@@ -285,22 +304,20 @@ class _Runner:
                         outcome.text,
                         step.given,
                     )
-        return _Play(missed, tuple(open))
+        return _Play(missed, tuple(open), tuple(vague))
 
-    def _rewriting(self, outcome: Outcome) -> list[str]:
-        """The checks whose matches a rule that fired wants rewritten."""
-        rules = {name for name, act in outcome.acts if _rewrites_matches(act)}
+    def _placing(self, outcome: Outcome) -> set[str]:
+        """The checks whose matches a rule that fired shows or wants replaced."""
+        rules = {name for name, act in outcome.acts if _uses_matches(act)}
         conditions = [rule.condition for rule in self.policy.rules if rule.name in rules]
-        return sorted({name for c in conditions for name in positive_checks(c)})
+        names = {name for condition in conditions for name in positive_checks(condition)}
+        return {name for name in names if self.policy.check(name).spans}
 
 
-_TOO_MANY = Miss(Expected("pass"), None, "pass", (), (), (), "", ())
-
-
-def _rewrites_matches(act: Act) -> bool:
-    if act.otherwise is not None and _rewrites_matches(act.otherwise):
+def _uses_matches(act: Act) -> bool:
+    if act.otherwise is not None and _uses_matches(act.otherwise):
         return True
-    return act.verb == "rewrite" and not act.whole
+    return (act.verb == "rewrite" and not act.whole) or "{label}" in (act.text or "")
 
 
 def _meets(expected: Expected, outcome: Outcome, event: Event) -> bool:

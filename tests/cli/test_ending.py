@@ -297,3 +297,58 @@ def test_starting_is_quick(small: Path, tmp_path: Path, monkeypatch: pytest.Monk
     click_alone = cpu_seconds(sys.executable, "-c", "import click")
     assert cpu_seconds(*START, "--version") < 2.5 * click_alone + 0.02
     assert cpu_seconds(*START, "check", str(small)) < 9 * click_alone + 0.05
+
+
+# --- what no verb does
+
+OFFLINE = """
+import sys
+def refuse(event, _):
+    if event.startswith(("socket.", "subprocess.", "urllib.", "os.exec", "os.system")):
+        print("touches", event, file=sys.stderr)
+        raise SystemExit(99)
+sys.addaudithook(refuse)
+from guardkit.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "small.guard"),
+        ("fmt", "small.guard"),
+        ("test", "small.guard"),
+        ("graph", "small.guard"),
+        ("cost", "small.guard"),
+        ("diff", "small.guard", "small.guard"),
+        ("explain", "GK201"),
+        ("init", "new"),
+    ],
+)
+def test_no_verb_uses_a_network_or_another_program(small: Path, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, *arguments],
+        env=plain(),
+        cwd=small.parent,
+        capture_output=True,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_order_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    demo = (ROOT / "examples" / "demo" / "demo.guard").read_text(encoding="utf-8")
+    text = re.sub(r'(?m)^(use tools) "tools/', r'\1 "', demo).replace('"words/', '"')
+    for data in ("tools/parcels.json", "words/code_names.txt"):
+        path = ROOT / "examples" / "demo" / data
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    parts = re.split(r"(?m)^(?=(?:check|rule|test|window|exempt|param|context|principle) ?)", text)
+    orders = [parts, [parts[0], *reversed(parts[1:])]]
+    drawn = []
+    for number, order in enumerate(orders):
+        path = tmp_path / f"{number}.guard"
+        path.write_text("\n".join(part.rstrip() + "\n" for part in order), encoding="utf-8")
+        drawn.append(guardkit("graph", "--format", "json", path).out)
+        assert guardkit("test", path).code == 0
+    assert drawn[0] == drawn[1] != ""

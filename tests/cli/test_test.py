@@ -156,6 +156,22 @@ def test_a_given_yes_without_a_place_decides_no_rewriting(policy: Path) -> None:
     tests = run(policy, text)[2]
     assert tests["action"] == "passed"
     assert tests["text"] == "undecided"
+    assert "nobody said where `greeting` holds" in run(policy, text)[1]
+
+
+def test_what_a_text_becomes_depends_on_where_an_engine_finds_something(policy: Path) -> None:
+    card = "check card = entities { kinds [card] }\n\nrule mask {\n  tier safety\n  on   output\n"
+    masked = card + '  when card\n  then rewrite matches as "[{label}]"\n}\n'
+    text = (
+        SMALL.replace("test ", masked + "\ntest ")
+        + block("becomes", 'output "4111"', 'expect rewrite by mask becomes "[CARD]"')
+        + block("given", "given card = yes", 'output "4111"', "expect rewrite by mask")
+        + block("blocked", 'output "hello 4111"', "expect block by no_greeting")
+    )
+    tests = run(policy, text)[2]
+    assert tests["becomes"] == "undecided"
+    assert tests["given"] == "passed"
+    assert tests["blocked"] == "passed"
 
 
 def test_a_disguised_match_is_left_to_the_engine(policy: Path) -> None:
@@ -251,7 +267,7 @@ def test_junit(policy: Path, tmp_path: Path) -> None:
     assert failed.find("failure") is not None
     undecided = cases["open"].find("error")
     assert undecided is not None
-    assert "depends on rude" in undecided.attrib["message"]
+    assert "depends on `rude`" in undecided.attrib["message"]
     assert cases["compiles"].find("error") is not None
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from guardkit.diagnostics import CODES, Code, Diagnostic, Place, render
-from guardkit.guard import ParamValue, compile_file, plan_findings
+from guardkit.guard import CATALOG, ParamValue, compile_file, plan_findings
+from guardkit.plan import PlanError, from_json, lower, to_json
 
 FOLDER = Path(__file__).parents[1] / "golden" / "diagnostics"
 STD = Path(__file__).parents[1] / "samples" / "std"
@@ -66,6 +67,21 @@ rule no_rivals { tier guidelines  on output  when rivals  then block "Let's stay
 test "a rival is not named" { output "Ask Acme."  expect block by no_rivals }
 """
 
+
+def loaded(edit: Callable[[str], str]) -> Build:
+    """A saved plan that was changed by hand."""
+
+    def build() -> list[Diagnostic]:
+        Path("support.guard").write_bytes(_FITS)
+        policy = compile_file("support.guard", std=STD, today=TODAY).policy
+        assert policy is not None
+        with pytest.raises(PlanError) as raised:
+            from_json(edit(to_json(lower(policy, CATALOG))), "support.plan.json")
+        return list(raised.value.diagnostics)
+
+    return build
+
+
 BUILT: dict[str, Build] = {
     "GK122-too-large": built(b"guardkit 1\npolicy p\n" + b"# a long list\n" * 80_000),
     "GK122-too-large-in-bytes": built(b"#" * 4_000_001),
@@ -76,6 +92,10 @@ BUILT: dict[str, Build] = {
     "GK126-binary-file": built(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0"),
     "GK127-empty-file": built(b""),
     "GK218-parameter-type-from-outside": built(_FITS, words_to_stop=[3]),
+    "GK307-bad-plan": loaded(lambda saved: saved.replace('"enforce"', '"shadow"')),
+    "GK307-bad-plan-damaged": loaded(lambda saved: saved[: len(saved) // 2]),
+    "GK307-bad-plan-newer": loaded(lambda saved: saved.replace('plan": 1', 'plan": 99', 1)),
+    "GK307-bad-plan-other-file": loaded(lambda saved: '{"tools": []}'),
     "GK278-unknown-override": built(_FITS, word_to_stop=["acme"]),
 }
 

@@ -11,8 +11,19 @@ from random import Random
 
 import pytest
 
-from guardkit.errors import UsageError
-from guardkit.plan import Check, Compare, Pass, Rule, Scan, Sequence, lower, to_json
+from guardkit.errors import PolicyError, UsageError
+from guardkit.plan import (
+    Check,
+    Compare,
+    Pass,
+    Rule,
+    Scan,
+    Sequence,
+    Settler,
+    from_json,
+    lower,
+    to_json,
+)
 from guardkit.semantics import (
     And,
     AtLeast,
@@ -24,6 +35,7 @@ from guardkit.semantics import (
     Not,
     Or,
 )
+from guardkit.types import Truth
 from tests.differential import generate
 
 from ._policies import CATALOG, brief, plan, policy
@@ -248,6 +260,22 @@ def test_a_kind_the_catalog_lacks_is_the_callers_mistake() -> None:
             policy("shop"),
             CATALOG.of(spec for spec in CATALOG.specs.values() if spec.kind != "pattern"),
         )
+
+
+@pytest.mark.parametrize("steps", [300, 3000])
+def test_a_cascade_too_long_to_settle_is_refused(steps: int) -> None:
+    found = brief("rule r {\n tier safety\n on input\n when a\n then block\n}", PATTERNS)
+    asked = found.rules[0].condition
+    many = tuple(CascadeStep(i % 2 == 0, asked) for i in range(steps))
+    long = replace(found, rules=(replace(found.rules[0], condition=CascadeCond(many, False)),))
+    if steps < 400:
+        made = lower(long, CATALOG)
+        assert from_json(to_json(made)) == made
+        assert Settler(made, "input").settle(None, lambda node: False).truths == {"r": Truth.NO}
+        return
+    with pytest.raises(PolicyError, match="GK306") as caught:
+        lower(long, CATALOG)
+    assert caught.value.diagnostics[0].place.text == "r"
 
 
 # --- look-behind

@@ -16,10 +16,10 @@ from guardkit.semantics._one_rule import study
 from guardkit.semantics._outcomes import Space, Twins
 from guardkit.semantics._policy import Rule
 from guardkit.types import STRENGTH
-from tests.semantics.faults import corpus, naive
+from tests.semantics.faults import clean, naive, seeded, shop
 from tests.semantics.faults.naive import NO, PLACE, UNKNOWN, YES, made_policy, made_rule
 
-FAULTS = list(corpus.faulty_policies())
+FAULTS = list(seeded.faulty_policies())
 TWINS = Twins(naive.made_checks())
 
 
@@ -29,14 +29,14 @@ TWINS = Twins(naive.made_checks())
 def test_the_corpus_is_large_enough() -> None:
     assert sum(fault.code != "idle-condition" for fault in FAULTS) >= 100
     assert len({fault.text for fault in FAULTS}) == len(FAULTS)
-    clean = list(corpus.clean_policies())
-    assert len(set(clean)) == 100
-    assert sum(text.count("\nrule ") for text in clean) >= 400
+    texts = list(clean.clean_policies())
+    assert len(set(texts)) == 100
+    assert sum(text.count("\nrule ") for text in texts) >= 400
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
-def test_a_seeded_fault_is_found(fault: corpus.Fault) -> None:
-    found = list(analyse(corpus.checked(fault.text)))
+def test_a_seeded_fault_is_found(fault: seeded.Fault) -> None:
+    found = list(analyse(shop.checked(fault.text)))
     about = [d for d in found if f"`{fault.rule}`" in d.message]
     assert fault.code in [d.code.slug for d in about], (fault.text, [d.message for d in found])
     # Nothing else is said about the rules around the fault.
@@ -51,8 +51,8 @@ _AKIN = {
 
 @pytest.mark.parametrize("number", range(100))
 def test_a_clean_policy_is_left_alone(number: int) -> None:
-    text = list(corpus.clean_policies())[number]
-    found = list(analyse(corpus.checked(text)))
+    text = list(clean.clean_policies())[number]
+    found = list(analyse(shop.checked(text)))
     assert not found, (text, [(d.code.slug, d.message, d.note) for d in found])
 
 

@@ -28,7 +28,7 @@ from guardkit.semantics._changed_settings import in_words
 from guardkit.semantics._compare import Change, Comparison, compare
 from guardkit.semantics._render_comparison import as_test, is_runnable, render_comparison
 from guardkit.types import STRENGTH, SURFACES, Action
-from tests.semantics.faults import corpus, naive
+from tests.semantics.faults import clean, naive, shop
 from tests.semantics.faults.naive import PLACE, made_checks, made_policy, made_rule
 from tests.semantics.test_analyses import worlds
 
@@ -165,7 +165,7 @@ def test_nothing_is_missed(seed: int) -> None:
 
 @pytest.mark.parametrize("number", range(0, 100, 5))
 def test_a_policy_compared_with_itself_does_not_change(number: int) -> None:
-    policy = corpus.checked(list(corpus.clean_policies())[number])
+    policy = shop.checked(list(clean.clean_policies())[number])
     comparison = compare(policy, policy)
     assert comparison.is_empty
     assert not comparison.is_weaker
@@ -221,17 +221,17 @@ def edited(text: str, chance: random.Random) -> str:
 def test_examples_are_tests_the_policy_can_hold() -> None:
     chance = random.Random(4)
     written = weaker = 0
-    for text in corpus.clean_policies():
+    for text in clean.clean_policies():
         after = edited(text, chance)
         if after.count("\nrule ") == 0:
             continue
-        old, new = corpus.checked(text), corpus.checked(after)
+        old, new = shop.checked(text), shop.checked(after)
         comparison = compare(old, new)
         weaker += comparison.is_weaker
         for number, change in enumerate(comparison.changes):
             test = as_test(change, f"change {number}")
             side = text if change.is_weaker else after
-            policy = corpus.checked(f"{side}\n{test}\n")
+            policy = shop.checked(f"{side}\n{test}\n")
             (case,) = policy.tests
             assert case.title == f"change {number}"
             written += is_runnable(change)
