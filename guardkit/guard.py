@@ -14,7 +14,7 @@ from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
 from guardkit.errors import PolicyError, UsageError
 from guardkit.plan import Plan, lower, verify_budgets
 from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
-from guardkit.syntax import ast
+from guardkit.syntax import ast, decode
 
 CATALOG = Catalog.of(SPECS, DISGUISES)
 MAX_POLICY_BYTES = 4_000_000
@@ -49,30 +49,7 @@ def read_source(path: Path, shown: str) -> Source | Diagnostic:
             f"`{shown}` is over 4 MB",
             help="move word lists and examples into files of their own",
         )
-    return decode(raw, shown)
-
-
-def decode(raw: bytes, shown: str) -> Source | Diagnostic:
-    """Bytes as policy text: UTF-8, a BOM is dropped."""
-    source = Source(shown, "")
-    nowhere = Place(source, Span(0, 0))
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        what = f"`{shown}` is UTF-16 or UTF-32 text"
-        return diagnose("not-utf8", nowhere, what, help="save it as UTF-8")
-    if b"\0" in raw[:4096]:
-        advice = "a policy is a text file; is this the right path?"
-        return diagnose("binary-file", nowhere, f"`{shown}` is not text", help=advice)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return diagnose(
-            "not-utf8",
-            nowhere,
-            f"`{shown}` is not UTF-8: byte {error.start + 1:,} on line {line:,}",
-            help="save it as UTF-8",
-        )
-    return Source(shown, text)
+    return decode(shown, raw)
 
 
 def _unreadable(source: Source, why: str) -> Diagnostic:
@@ -108,7 +85,7 @@ class Disk:
             home = _Home(user_home.root, PurePosixPath(path).parent, user_home.prefix)
             base = PurePosixPath(user.path.removeprefix("std:")).parent
             shown = user_home.prefix + (base / name.removeprefix("./")).as_posix()
-        made = decode(self._read(home.root, path, MAX_POLICY_BYTES), shown)
+        made = decode(shown, self._read(home.root, path, MAX_POLICY_BYTES))
         if isinstance(made, Diagnostic):
             raise LibraryError("not-text")
         self._homes[shown] = home

@@ -167,6 +167,7 @@ SPEC = CheckSpec(
         VIEWS,
     ),
     spans=True,
+    reach_with=(("model", "window"),),
     one_of=("kinds", "model"),
     yes_rate=0.05,
     costs=(("model", ANY_OTHER, OWN_MODEL),),

@@ -58,6 +58,8 @@ SPEC = CheckSpec(
     ),
     # INVARIANT: never narrower than any property needs; `max` alone could do with less.
     reach="whole",
+    # More than `max` is known as soon as it is there; less than `min` only at the end.
+    reach_with=(("min", "whole"), ("max", "window")),
     answers_with=(("max", "answer"), ("min", "answer")),
     costs=(("max", "tokens", _TOKENIZED), ("min", "tokens", _TOKENIZED)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def command(words: tuple[str, ...], lists: bool) -> int:
     if not words:
         raise click.UsageError("Name a code, such as GK201, or list them all with --list.")
     if len(words) > 1 or words[0].endswith(".guard"):
-        show.complain("explaining the verdict on a text is not in this version; CODE is")
+        show.complain("explaining the verdict on a text is not in this version; name a code")
         return WRONG
     code = _find(words[0])
     if code is None:
@@ -92,5 +93,10 @@ def _list(show: Screen) -> str:
     for family, group in groupby(codes, key=lambda code: code.id[:3]):
         lines += ["", show.out.paint(_FAMILIES.get(family, family), "strong")]
         for code in group:
-            lines.append(f"  {code.id}  {code.slug:<{widest}}  {code.title}")
+            head = f"  {code.id}  {code.slug:<{widest}}  "
+            pieces = [code.title]
+            if show.out.file.isatty():  # in a pipe a code is a line, for grep
+                pieces = textwrap.wrap(code.title, max(show.out.width - len(head), 20))
+            lines.append(head + pieces[0])
+            lines += [" " * len(head) + piece for piece in pieces[1:]]
     return "\n".join(lines[1:]) + "\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from guardkit.diagnostics import Diagnostic, Source, visible
-from guardkit.guard import decode, read_source
-from guardkit.syntax import NotFormattedError, format_source
+from guardkit.guard import read_source
+from guardkit.syntax import NotFormattedError, decode, format_source
 
 from ._exits import CLEAN, FINDINGS, WRONG
 from ._findings import show_frames, summed_up
@@ -89,7 +89,7 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def _stdin(show: Screen, *, only_check: bool, as_diff: bool) -> int:
-    source = decode(sys.stdin.buffer.read(), STDIN)
+    source = decode(STDIN, sys.stdin.buffer.read())
     after = [source] if isinstance(source, Diagnostic) else _formatted(source)
     if isinstance(source, Diagnostic) or not isinstance(after, str):
         show_frames(show, after if isinstance(after, list) else [])

@@ -368,7 +368,8 @@ def _own_model(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> str:
 
 def _reach(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> tuple[Reach, int]:
     """How much of a stream the check must see; a match without a width is taken as unbounded."""
-    if spec.reach != "match":
-        return spec.reach, 0
+    reach = spec.reach_for(config)
+    if reach != "match":
+        return reach, 0
     width = config.get("width", n.UNBOUNDED)
     return "match", width if isinstance(width, int) else n.UNBOUNDED

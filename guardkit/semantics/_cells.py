@@ -15,7 +15,7 @@ from typing import Literal
 from guardkit.types import Truth
 
 from ._diagrams import TooLarge
-from ._fields import Answers, absent_answers, answers_to, memberships, readings
+from ._fields import ORDERED, Answers, absent_answers, answers_to, memberships, readings
 from ._line import Line
 from ._policy import (
     Asked,
@@ -36,8 +36,6 @@ Subject = tuple[str, ...]
 State = Literal["value", "fails", "absent", "unreadable"]
 
 _MOST_CELLS = 4096
-_UNREADABLE = "no such thing"
-"""A text that is no host, sum, date or number."""
 _RISING = frozenset({"fpr"})
 """Measures whose threshold falls as the rate grows: who reaches the one at 1 % reaches 5 %."""
 
@@ -103,7 +101,8 @@ class Cells:
             for at in cells:
                 loud[at] += 1
         order = range(len(self.cells))
-        return tuple(sorted(order, key=lambda at: (not self.cells[at].is_definite, loud[at])))
+        plain = [(not c.is_definite, isinstance(c.value, tuple)) for c in self.cells]
+        return tuple(sorted(order, key=lambda at: (*plain[at], loud[at])))
 
     def find(self, said: Mapping[Atom, Truth]) -> int | None:
         """The first cell in which atoms say this, going through those of the rarest yes."""
@@ -131,8 +130,8 @@ def cells_of(
     """Cut a subject into the cells its atoms tell apart.
 
     Args:
-        wide: Also count what only a lenient runtime could see: lists where one text is expected,
-            fields that are two types at once. Right for "in every case", wrong for examples.
+        wide: Read a field that is compared as two types in every combination of ways. Right for
+            "in every case"; an example needs one value that is both.
     """
     match subject[0]:
         case "check":
@@ -305,11 +304,11 @@ def _field_cells(tests: Sequence[FieldTest], wide: bool) -> Cells:
 def _field_answers(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, Answers]]:
     types = list(dict.fromkeys(test.type for test in tests))
     if len(types) == 1:
-        yield from _of_one_type(tests, wide)
+        yield from _of_one_type(tests)
     else:
         yield from _of_types(tests, types, wide)
     yield Cell("absent"), absent_answers(tests)
-    unreadable = Cell("unreadable", 0.0 if types == ["text"] else _UNREADABLE)
+    unreadable = Cell("unreadable", _unreadable(types[0]))
     yield unreadable, Answers(0, (1 << len(tests)) - 1)
 
 
@@ -318,7 +317,7 @@ def _of_types(
 ) -> Iterator[tuple[Cell, Answers]]:
     """One field read as several types."""
     groups = [[at for at, test in enumerate(tests) if test.type == type] for type in types]
-    by_type = [list(_of_one_type([tests[at] for at in group], wide)) for group in groups]
+    by_type = [list(_of_one_type([tests[at] for at in group])) for group in groups]
     if not wide:
         for value in (cell.value for found in by_type for cell, _ in found):
             if value is not None:
@@ -336,31 +335,41 @@ def _of_types(
         yield row[0][0], Answers(yes, unknown)
 
 
-def _of_one_type(tests: Sequence[FieldTest], wide: bool) -> Iterator[tuple[Cell, Answers]]:
-    type = tests[0].type
-    if type not in ("text", "domain"):
-        for value in readings(tests):
-            yield Cell("value", value), answers_to(tests, value)
-            if wide and type == "money":
-                yield Cell("value", value), answers_to(tests, value, True)
-        return
+def _of_one_type(tests: Sequence[FieldTest]) -> Iterator[tuple[Cell, Answers]]:
+    """Values, then lists of them: of a list `in` means all, `not in` any; it has no order."""
+    ordered = sum(1 << at for at, test in enumerate(tests) if test.op in ORDERED)
     flipped = sum(1 << at for at, test in enumerate(tests) if test.op in ("!=", "not in"))
-    singles = memberships(tests)
-    for value, inside in singles:
-        yield Cell("value", value), Answers(inside ^ flipped, 0)
-    if type == "domain" or wide:
-        # Several values at once: `in` means all of them, `not in` any.
-        for several, inside in _lists(singles):
-            yield Cell("value", several), Answers(inside ^ flipped, 0)
-    if type == "domain":
-        alone = [((value,), inside) for value, inside in singles]
-        for several, inside in (*alone, *_lists(singles)):
-            yield Cell("unreadable", (*several, _UNREADABLE)), Answers(~inside & flipped, inside)
+    singles: list[tuple[Plain, int]] = []
+    if tests[0].type in ("text", "domain"):
+        for text, inside in memberships(tests):
+            singles.append((text, inside))
+            yield Cell("value", text), Answers(inside ^ flipped, 0)
+    else:
+        for value in readings(tests):
+            answers = answers_to(tests, value)
+            # Sums in two currencies are neither equal nor different, in a list as alone.
+            if not answers.unknown & ~ordered:
+                singles.append((value, (answers.yes ^ flipped) & ~ordered))
+            yield Cell("value", value), answers
+    alone: list[tuple[tuple[Plain, ...], int]] = [((value,), inside) for value, inside in singles]
+    lists = list(_lists(singles))
+    for several, inside in (*alone, *lists) if ordered else lists:
+        state: State = "unreadable" if ordered else "value"
+        yield Cell(state, several), Answers(inside ^ flipped, ordered)
+    for several, inside in (*alone, *lists):
+        unsure = Answers(~inside & flipped, inside | ordered)
+        yield Cell("unreadable", (*several, _unreadable(tests[0].type))), unsure
 
 
-def _lists(singles: Sequence[tuple[str, int]]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _unreadable(type: str) -> Plain:
+    return 0.0 if type == "text" else "no such thing"
+
+
+def _lists(
+    singles: Sequence[tuple[Plain, int]],
+) -> Iterator[tuple[tuple[Plain, ...], int]]:
     """Lists of values that are inside other combinations of sets than any single value."""
-    known: dict[int, tuple[str, ...]] = {inside: (value,) for value, inside in reversed(singles)}
+    known: dict[int, tuple[Plain, ...]] = {inside: (value,) for value, inside in reversed(singles)}
     todo = list(known)
     meeting: dict[int, list[int]] = {}
     for inside in todo:

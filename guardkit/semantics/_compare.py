@@ -16,7 +16,7 @@ from guardkit.types import ACTIONS, STRENGTH, SURFACES, Action, Surface
 from ._cells import Cell, Subject
 from ._changed_settings import Setting, changed_settings
 from ._diagrams import Diagrams, TooLarge
-from ._outcomes import ALWAYS, Point, Space, Twins
+from ._outcomes import ALWAYS, Part, Point, Space, Twins, part_of
 from ._policy import Check, CheckedPolicy, Cond, Rule
 
 _FALSE = Diagrams.FALSE
@@ -202,21 +202,7 @@ def _events(surface: Surface, old: CheckedPolicy, new: CheckedPolicy) -> Iterato
         yield _Event(surface, None, arguments, tuple(others))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """What rules contribute, apart from their names: in both policies, it cancels out.
-
-    Compared by identity, since the conditions of large policies are dear to compare: a
-    `_Question` makes one for all rules that contribute alike.
-    """
-
-    condition: Cond
-    verb: Action
-    on_error: Action
-    exempt: tuple[Cond, ...]
-
-
-_Known = dict[tuple[Cond, Action, Action, frozenset[Cond]], _Part]
+_Known = dict[tuple[Cond, Action, Action, bool, frozenset[Cond]], Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,16 +225,15 @@ class _Side:
             )
         )
 
-    def parts(self, event: _Event, known: _Known) -> dict[_Part, list[Rule]]:
+    def parts(self, event: _Event, known: _Known) -> dict[Part, list[Rule]]:
         """What the rules that judge an event contribute, and which rules contribute it."""
-        found: dict[_Part, list[Rule]] = {}
+        found: dict[Part, list[Rule]] = {}
         for rule, exempt in self.rules:
             if rule.judges(event.surface, event.tool):
-                act, on_error = rule.action.verb, rule.on_error
-                key = (rule.condition, act, on_error, frozenset(exempt))
-                if key not in known:
-                    known[key] = _Part(rule.condition, act, on_error, exempt)
-                found.setdefault(known[key], []).append(rule)
+                made = part_of(rule, exempt)
+                kind = (made.verb, made.on_error, made.rewrites_matches)
+                part = known.setdefault((rule.condition, *kind, frozenset(exempt)), made)
+                found.setdefault(part, []).append(rule)
         return found
 
 
@@ -305,10 +290,7 @@ class _Question:
 
     def _change_at(self, space: Space, chosen: Mapping[Subject, int]) -> Change:
         point = Point(space, chosen)
-        acts = {
-            part: point.action(part.condition, part.verb, part.on_error, part.exempt)
-            for part in (*self._gone, *self._come, *self._kept)
-        }
+        acts = {part: point.action(part) for part in (*self._gone, *self._come, *self._kept)}
         before, old_rules = _verdict(self._old, acts)
         after, new_rules = _verdict(self._new, acts)
         on_tool = self._event.surface in _TOOL_SURFACES
@@ -339,11 +321,11 @@ class _Question:
                 if change.before != change.after:
                     yield change
 
-    def _names(self, part: _Part) -> set[str]:
+    def _names(self, part: Part) -> set[str]:
         return {rule.name for rule in (*self._old.get(part, ()), *self._new.get(part, ()))}
 
     def _examples(
-        self, part: _Part, mates: Sequence[_Part], whole: Space
+        self, part: Part, mates: Sequence[Part], whole: Space
     ) -> Iterator[dict[Subject, int]]:
         involved = [part, *mates]
         conditions = [c for one in involved for c in (one.condition, *one.exempt)]
@@ -369,7 +351,7 @@ def _translated(small: Space, chosen: Mapping[Subject, int], whole: Space) -> di
 
 
 def _verdict(
-    parts: Mapping[_Part, Sequence[Rule]], acts: Mapping[_Part, Action]
+    parts: Mapping[Part, Sequence[Rule]], acts: Mapping[Part, Action]
 ) -> tuple[Action, tuple[str, ...]]:
     """The strongest action, and the rules that took it."""
     strongest: Action = max(
@@ -387,9 +369,9 @@ class _Levels:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._made: dict[tuple[_Part, bool, bool], int] = {}
+        self._made: dict[tuple[Part, bool, bool], int] = {}
 
-    def reaches(self, part: _Part, strength: int) -> int:
+    def reaches(self, part: Part, strength: int) -> int:
         """Where a rule contributes this strength or more."""
         on_yes = STRENGTH[part.verb] >= strength
         on_unknown = STRENGTH[part.on_error] >= strength
@@ -397,13 +379,11 @@ class _Levels:
             return _FALSE
         key = (part, on_yes, on_unknown)
         if key not in self._made:
-            self._made[key] = self.space.contributes(
-                part.condition, part.verb, part.on_error, ACTIONS[strength], part.exempt
-            )
+            self._made[key] = self.space.contributes(part, ACTIONS[strength])
         return self._made[key]
 
     def falls(
-        self, possible: int, cause: _Part, among: Sequence[_Part], others: Sequence[_Part]
+        self, possible: int, cause: Part, among: Sequence[Part], others: Sequence[Part]
     ) -> Iterator[int]:
         """Where one rule decides its policy's verdict and the other policy's is weaker.
 
@@ -424,7 +404,7 @@ class _Levels:
                 if found != _FALSE:
                     yield found
 
-    def _missing(self, node: int, parts: Sequence[_Part], strength: int, gone: set[int]) -> int:
+    def _missing(self, node: int, parts: Sequence[Part], strength: int, gone: set[int]) -> int:
         """A node without what any of the rules reaches; `gone` is what it is without already."""
         diagrams = self.space.diagrams
         for part in parts:
@@ -436,7 +416,7 @@ class _Levels:
             gone.add(reached)
         return node
 
-    def _reached(self, node: int, parts: Sequence[_Part], strength: int, gone: set[int]) -> int:
+    def _reached(self, node: int, parts: Sequence[Part], strength: int, gone: set[int]) -> int:
         diagrams = self.space.diagrams
         reached = {self.reaches(part, strength) for part in parts} - gone
         return diagrams.any_of(

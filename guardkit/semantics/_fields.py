@@ -22,47 +22,44 @@ from guardkit.types import Truth
 from ._line import Line
 from ._policy import FieldTest, Plain
 
-_ORDERED = frozenset({"<", "<=", ">", ">="})
+ORDERED = frozenset({"<", "<=", ">", ">="})
 
 
 def absent_truth(test: FieldTest) -> Truth:
     """What a test says of a field that is not there."""
-    if test.op in _ORDERED:
+    if test.op in ORDERED:
         return Truth.UNKNOWN
     return Truth.YES if test.op in ("!=", "not in") else Truth.NO
 
 
-def truth_of(test: FieldTest, value: Plain, other_currency_differs: bool = False) -> Truth:
-    """What a test says of a value that is there; a list means several recipients.
-
-    `other_currency_differs` reads sums in two currencies as unequal instead of as unknown.
-    """
+def truth_of(test: FieldTest, value: Plain) -> Truth:
+    """What a test says of a value that is there; for a list `in` means all of it."""
     if isinstance(value, tuple):
-        parts = [_single(test, part, other_currency_differs) for part in value]
+        parts = [_single(test, part) for part in value]
+        if test.op in ORDERED:
+            return Truth.UNKNOWN
         joined = Truth.YES
         for part in parts:
             joined &= part
         return ~joined if test.op in ("!=", "not in") else joined
-    truth = _single(test, value, other_currency_differs)
+    truth = _single(test, value)
     return ~truth if test.op in ("!=", "not in") else truth
 
 
-def _single(test: FieldTest, value: Plain, differs: bool) -> Truth:
+def _single(test: FieldTest, value: Plain) -> Truth:
     """The test without its negation: `!=` is read as `==`, `not in` as `in`."""
     joined = Truth.NO
     for wanted in test.values:
-        joined |= _compared(test, value, wanted, differs)
+        joined |= _compared(test, value, wanted)
     return joined
 
 
-def _compared(test: FieldTest, value: Plain, wanted: Plain, differs: bool) -> Truth:
+def _compared(test: FieldTest, value: Plain, wanted: Plain) -> Truth:
     if test.type == "domain":
         host = host_of(value) if isinstance(value, str) else None
         return Truth.UNKNOWN if host is None else _truth(domain_matches(host, str(wanted)))
     if test.type == "money":
         order = _money_order(value, wanted)
-        if order is None and differs and test.op not in _ORDERED and _sum(value):
-            return Truth.NO
     else:
         order = _order(test.type, value, wanted)
     if order is None:
@@ -127,9 +124,9 @@ class Answers(NamedTuple):
     unknown: int
 
 
-def answers_to(tests: Sequence[FieldTest], value: Plain, differs: bool = False) -> Answers:
+def answers_to(tests: Sequence[FieldTest], value: Plain) -> Answers:
     """What every test says of a value."""
-    return _answers(truth_of(test, value, differs) for test in tests)
+    return _answers(truth_of(test, value) for test in tests)
 
 
 def absent_answers(tests: Sequence[FieldTest]) -> Answers:
@@ -214,7 +211,7 @@ def _on_line(line: Line, tests: Sequence[FieldTest]) -> Iterator[float]:
 
 
 def _ordered_op(test: FieldTest) -> str:
-    return test.op if test.op in _ORDERED else "=="
+    return test.op if test.op in ORDERED else "=="
 
 
 def _dates(tests: Sequence[FieldTest]) -> Iterator[str]:

@@ -113,18 +113,14 @@ def _owners(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
 
 def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
     for rule in policy.rules:
-        act = rule.action.otherwise or rule.action
-        if act.verb == "block" and not act.text and rule.name_place is not None:
-            is_last = act is not rule.action
-            is_applied = "." in rule.name
-            how = "in the end blocks" if is_last else "blocks"
+        if rule.action.verb == "block" and not rule.action.text and rule.name_place is not None:
             yield diagnose(
                 "silent-block",
                 rule.name_place,
-                f"`{rule.name}` {how} without a word to the user",
+                f"`{rule.name}` blocks without a word to the user",
                 help=f'add a message: `apply {rule.name} (message: "…")`'
-                if is_applied and not is_last
-                else f'add a message: `{"else" if is_last else "then"} block "…"`',
+                if "." in rule.name
+                else 'add a message: `then block "…"`',
             )
         yield from _repeated(rule.condition)
 

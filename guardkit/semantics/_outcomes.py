@@ -7,14 +7,17 @@ values, where an unknown that cannot change the outcome does not show.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from guardkit.types import STRENGTH, Action, Truth
+from guardkit.types import STRENGTH, Action, Truth, strongest
 
 from ._cells import Cell, Cells, Subject, cells_of, subject_of
 from ._diagrams import Diagrams
 from ._policy import (
+    Act,
     And,
+    Asked,
     AtLeast,
     Atom,
     CascadeCond,
@@ -25,6 +28,7 @@ from ._policy import (
     Or,
     Rule,
     atoms_of,
+    positive_checks,
 )
 
 _N = TypeVar("_N")
@@ -81,6 +85,32 @@ def as_formula(cascade: CascadeCond) -> Cond:
     return rest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What rules contribute to a verdict, apart from their names.
+
+    Compared by identity, since the conditions of large policies are dear to compare.
+    """
+
+    condition: Cond
+    verb: Action
+    on_error: Action
+    rewrites_matches: bool = False
+    """Whether it needs to know where the matches are: if a check cannot say, that is an error."""
+    exempt: tuple[Cond, ...] = ()
+
+
+def part_of(rule: Rule, exempt: tuple[Cond, ...] = ()) -> Part:
+    rewrites = _rewrites_matches(rule.action)
+    return Part(rule.condition, rule.action.verb, rule.on_error, rewrites, exempt)
+
+
+def _rewrites_matches(act: Act) -> bool:
+    if act.otherwise is not None and _rewrites_matches(act.otherwise):
+        return True
+    return act.verb == "rewrite" and not act.whole
+
+
 class Outcome(NamedTuple):
     """Two nodes: where a condition is yes, and where it is no."""
 
@@ -114,6 +144,10 @@ class Twins:
         found = self._checks.get(name)
         return found.name if found else name
 
+    def has_spans(self, subject: Subject) -> bool:
+        check = self.check(subject)
+        return check is not None and check.spans
+
     def check(self, subject: Subject) -> Check | None:
         return self._checks.get(subject[1]) if subject[0] == "check" else None
 
@@ -143,6 +177,7 @@ class Space:
                 if atom not in self._subject:
                     self._subject[atom] = subject = twins.subject(atom)
                     atoms.setdefault(subject, {})[atom] = None
+        self._twins = twins
         self.diagrams = Diagrams(limit)
         self.cells: dict[Subject, Cells] = {
             subject: cells_of(subject, tuple(found), twins.check(subject), wide=wide)
@@ -212,30 +247,45 @@ class Space:
 
     def acts(self, rule: Rule, action: Action) -> int:
         """Where a rule contributes this action or a stronger one."""
-        return self.contributes(rule.condition, rule.action.verb, rule.on_error, action)
+        return self.contributes(part_of(rule), action)
 
-    def contributes(
-        self,
-        condition: Cond,
-        verb: Action,
-        on_error: Action,
-        action: Action,
-        exempt: Iterable[Cond] = (),
-    ) -> int:
-        """Where a condition with this verb comes to an action or a stronger one.
+    def contributes(self, part: Part, action: Action) -> int:
+        """Where rules of this kind come to an action or a stronger one.
 
         An exemption takes the effect away where its condition is yes; unknown takes nothing away.
         """
         strength, node = STRENGTH[action], Diagrams.FALSE
-        if STRENGTH[verb] >= strength:
-            node = self.outcome(condition).yes
-        if STRENGTH[on_error] >= strength:
-            node = self.diagrams.either(node, self.unknown(condition))
-        for exemption in exempt:
+        if STRENGTH[part.verb] >= strength:
+            node = self.outcome(part.condition).yes
+        if STRENGTH[part.on_error] >= strength:
+            node = self.diagrams.either(node, self._cannot_tell(part))
+        for exemption in part.exempt:
             if node == Diagrams.FALSE:
                 break
             node = self.diagrams.both(node, self.diagrams.negate(self.outcome(exemption).yes))
         return node
+
+    def _cannot_tell(self, part: Part) -> int:
+        """Where a rule cannot tell whether it fires or, rewriting, what it has to rewrite."""
+        unknown = self.unknown(part.condition)
+        mute = [self._fails(subject) for subject in self.placing(part)]
+        if not mute:
+            return unknown
+        yes = self.outcome(part.condition).yes
+        misses = self.diagrams.both(yes, self.diagrams.any_of(mute))
+        return self.diagrams.either(unknown, misses)
+
+    def _fails(self, subject: Subject) -> int:
+        cells = self.cells[subject].cells
+        failing = [at for at, cell in enumerate(cells) if not cell.is_definite]
+        return self.diagrams.literal(self._variables[subject], failing)
+
+    def placing(self, part: Part) -> list[Subject]:
+        """The checks that have to say where the matches of a rewriting rule are."""
+        if not part.rewrites_matches:
+            return []
+        asked = {self._subject[Asked(name)] for name in positive_checks(part.condition)}
+        return [s for s in self.subjects if s in asked and self._twins.has_spans(s)]
 
     # --- examples
 
@@ -289,14 +339,18 @@ class Point:
     def at_least(self, k: int, nodes: Sequence[bool]) -> bool:
         return sum(nodes) >= k
 
-    def action(
-        self, condition: Cond, verb: Action, on_error: Action, exempt: Iterable[Cond]
-    ) -> Action:
-        """What a rule with this condition contributes here."""
-        yes, no = judge(condition, self)
-        if no or any(judge(exemption, self)[0] for exemption in exempt):
+    def action(self, part: Part) -> Action:
+        """What rules of this kind contribute here."""
+        yes, no = judge(part.condition, self)
+        if no or any(judge(exemption, self)[0] for exemption in part.exempt):
             return "pass"
-        return verb if yes else on_error
+        misses = any(
+            not self._space.cell(subject, self._chosen[subject]).is_definite
+            for subject in self._space.placing(part)
+        )
+        return strongest(
+            [*([part.verb] if yes else []), *([part.on_error] if misses or not yes else [])]
+        )
 
 
 def twins_of(policy: CheckedPolicy) -> Twins:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardkit.types import SEVERITIES, STRENGTH
+from guardkit.types import SEVERITIES, STRENGTH, Action
 
 from ._diagrams import TooLarge
 from ._outcomes import Outcome, Space, Twins
@@ -238,6 +238,10 @@ def _is_hidden(weak: Rule, strong: Rule, facts: _Facts) -> bool:
     if one.for_session and not other.for_session:
         return False
     outranks = facts.rank(strong) < facts.rank(weak)
+    if _may(weak, "block") and not outranks and _messages(weak) != _messages(strong):
+        return False  # where both block, its message is the one that shows
+    if weak.on_error == other.verb == "hold" and not _blocks_at_last(other):
+        return False  # where it holds, not having been able to tell, it ends in a block
     if one.verb != other.verb:
         graver_flag = one.verb == "flag" and facts.authority(weak) < facts.authority(strong)
         return _hides_verb(weak, strong) and not graver_flag
@@ -245,12 +249,33 @@ def _is_hidden(weak: Rule, strong: Rule, facts: _Facts) -> bool:
         case "flag":
             return facts.authority(strong) <= facts.authority(weak)
         case "block":
-            return outranks or (one.text == other.text and "{rule}" not in (one.text or ""))
+            return True
         case "rewrite":
             if one.whole:
                 reaches = other.whole
             else:
                 reaches = other.whole or facts.spans(weak) <= facts.spans(strong)
+            if other.form == "mask" and one != other:
+                return False  # what one rule masks, another may still hide more of
             return reaches and (outranks or (one == other and "{rule}" not in (one.text or "")))
         case _:
             return one == other
+
+
+def _may(rule: Rule, action: Action) -> bool:
+    return action in (rule.action.verb, rule.on_error)
+
+
+def _messages(rule: Rule) -> set[str | None]:
+    """What a rule may say to the user when it blocks; None is the text for want of another."""
+    texts = set()
+    if rule.action.verb == "block":
+        text = rule.action.text
+        texts.add(text.replace("{rule}", rule.name) if text else None)
+    elif rule.on_error == "block":
+        texts.add(None)
+    return texts
+
+
+def _blocks_at_last(act: Act) -> bool:
+    return act.otherwise is None or act.otherwise.verb == "block"

@@ -177,6 +177,12 @@ def test_a_terminal_gets_colours_and_its_width(wrong: Path, columns: int) -> Non
         assert widest(shown) <= columns
 
 
+def test_the_list_of_codes_fits_a_terminal() -> None:
+    code, shown = in_terminal("explain", "--list", columns=80)
+    assert code == 0
+    assert widest(shown) <= 80
+
+
 @pytest.mark.parametrize(
     "env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}]
 )

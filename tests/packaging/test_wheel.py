@@ -191,7 +191,7 @@ def test_a_policy_checks_in_the_clean_environment(clean_python: Path, tmp_path: 
 def test_a_wrong_policy_is_refused_in_the_clean_environment(
     clean_python: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "wrong.guard").write_text(POLICY.replace("when greeting", "when greting"))
+    (tmp_path / "wrong.guard").write_text(POLICY.replace("     greeting", "     greting"))
     done = run(guardkit_script(clean_python), "check", "wrong.guard", cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "greting" in done.stdout + done.stderr

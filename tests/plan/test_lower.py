@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -325,22 +327,27 @@ def test_a_rule_in_shadow_holds_nothing_back() -> None:
 
 
 def test_a_thousand_rules_lower_in_a_fifth_of_a_second() -> None:
+    """0.2 s on a quiet core; on a busy or slow one, the time of four million plain additions."""
     found = thousand_rules()
-    best = min(_seconds(found) for _ in range(7))
-    assert best <= 0.2 * _slowness()
+    gc.collect()
+    gc.freeze()  # what other tests left behind is not this test's to walk
+    try:
+        rounds = [(_seconds(lambda: lower(found, CATALOG)), _seconds(_additions)) for _ in range(7)]
+    finally:
+        gc.unfreeze()
+    assert min(lowering for lowering, _ in rounds) <= max(
+        0.2, 4 * min(plain for _, plain in rounds)
+    )
 
 
-def _seconds(found: CheckedPolicy) -> float:
+def _seconds(run: Callable[[], object]) -> float:
     begun = time.process_time()
-    lower(found, CATALOG)
+    run()
     return time.process_time() - begun
 
 
-def _slowness() -> float:
-    """How much slower than an ordinary core this one is just now; never below 1."""
-    begun = time.process_time()
-    sum(i * i for i in range(1_000_000))
-    return max(1.0, (time.process_time() - begun) / 0.08)
+def _additions() -> int:
+    return sum(i * i for i in range(1_000_000))
 
 
 def thousand_rules() -> CheckedPolicy:

@@ -105,13 +105,7 @@ def test_the_example_of_a_cell_lies_in_it() -> None:
             atom = next(iter(cells.yes))
             (key, *_) = naive.subject_of(atom)
             for at, cell in enumerate(cells.cells):
-                value = cell.value
-                if cell.state != "value":
-                    marks = {"absent": naive.ABSENT, "fails": naive.FAILS}
-                    value = marks.get(cell.state, naive.MALFORMED)
-                    if isinstance(cell.value, tuple):
-                        value = (*cell.value[:-1], naive.MALFORMED)
-                assert value is not None
+                value = naive.in_world(cell)
                 world = {**naive.random_world(chance), key: value}
                 found = cell_of(space, subject, world)
                 assert cells.said(found) == cells.said(at), (cell, list(cells.yes))

@@ -97,17 +97,10 @@ def pinned(change: Change, world: naive.World) -> naive.World:
     """A world in which everything that a change's example fixes holds."""
     made = dict(world)
     for given in change.witness:
-        cell, key = given.cell, given.subject
-        if key == ("call", "to"):
-            key = ("call", "to", "domain")
-        if cell.state == "value":
-            assert cell.value is not None
-            made[key] = cell.value
-        elif isinstance(cell.value, tuple):
-            made[key] = (*cell.value[:-1], naive.MALFORMED)
-        else:
-            marks = {"fails": naive.FAILS, "absent": naive.ABSENT}
-            made[key] = marks.get(cell.state, naive.MALFORMED)
+        key = given.subject
+        made[("call", "to", "domain") if key == ("call", "to") else key] = naive.in_world(
+            given.cell
+        )
     return made
 
 

@@ -101,8 +101,8 @@ def test_every_syntax_code_is_reached() -> None:
     for text in (deep, odd, "x" * 4_000_001):
         reached |= {d.code.slug for d in parse(Source("p.guard", text)).diagnostics}
     for data in (b"guardkit 1\npolicy \xff\n", b"\x00\x01"):
-        _, found = decode("p.guard", data)
-        assert found is not None
+        found = decode("p.guard", data)
+        assert isinstance(found, Diagnostic)
         reached.add(found.code.slug)
     syntax = {slug for slug, code in CODES.items() if code.id.startswith("GK1")}
     assert syntax - reached == ELSEWHERE
@@ -143,12 +143,14 @@ def test_both_readings_parse_and_differ() -> None:
         (b"\xef\xbb\xbfguardkit 1\n", "guardkit 1\n", None),
         ("\u00e4\n".encode("latin-1"), "\ufffd\n", "not-utf8"),
         (b"ab\x00cd", "ab\ufffd", "binary-file"),
-        ("guardkit 1".encode("utf-16"), None, "binary-file"),
+        ("guardkit 1".encode("utf-16"), None, "not-utf8"),
         (b"", "", None),
     ],
 )
 def test_decode(data: bytes, text: str | None, slug: str | None) -> None:
-    source, found = decode("p.guard", data)
+    made = decode("p.guard", data)
+    found = made if isinstance(made, Diagnostic) else None
+    source = made.place.source if isinstance(made, Diagnostic) else made
     assert (found.code.slug if found else None) == slug
     if text is not None:
         assert source.text == text

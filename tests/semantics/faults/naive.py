@@ -36,7 +36,9 @@ from guardkit.semantics import (
     SequenceSeen,
     Tier,
     WindowCount,
+    positive_checks,
 )
+from guardkit.semantics._cells import Cell
 from guardkit.types import STRENGTH, Action, Truth
 
 FAILS, ABSENT, MALFORMED = "<fails>", "<absent>", "<malformed>"
@@ -110,6 +112,8 @@ def _field(test: FieldTest, value: object) -> Truth:
         return {"==": NO, "in": NO, "!=": YES, "not in": YES}.get(test.op, UNKNOWN)
     if value == MALFORMED:
         return UNKNOWN
+    if isinstance(value, tuple) and test.op in ("<", "<=", ">", ">="):
+        return UNKNOWN
     if isinstance(value, tuple):
         inside = min((_inside(test, one) for one in value), key=lambda t: t.value)
     elif test.op in _OPS and test.op != "==":
@@ -153,6 +157,17 @@ def _ordered(test: FieldTest, value: object) -> Truth:
     return truth(_OPS[test.op](float(str(value)), float(str(wanted))))
 
 
+def in_world(cell: Cell) -> object:
+    """What a cell's example is in a world."""
+    if isinstance(cell.value, tuple):
+        is_text = isinstance(cell.value[0], str)
+        marks = ("no such thing", 0.0) if is_text else ("no such thing",)
+        return tuple(MALFORMED if one in marks else one for one in cell.value)
+    if cell.state == "value":
+        return cell.value
+    return {"fails": FAILS, "absent": ABSENT}.get(cell.state, MALFORMED)
+
+
 def contribution(rule: Rule, exemptions: Sequence[Exemption], world: World) -> Action:
     """What a rule adds to a verdict."""
     if rule.mode != "enforce":
@@ -163,7 +178,13 @@ def contribution(rule: Rule, exemptions: Sequence[Exemption], world: World) -> A
         ):
             return "pass"
     said = naive(rule.condition, world)
-    return rule.action.verb if said is YES else rule.on_error if said is UNKNOWN else "pass"
+    acts: list[Action] = [rule.action.verb] if said is YES else []
+    # A rewriting rule that cannot say where the matches are could not tell either.
+    placing = [name for name in positive_checks(rule.condition) if name in "abc"]
+    mute = rule.action.verb == "rewrite" and any(world["check", name] == FAILS for name in placing)
+    if said is UNKNOWN or (said is YES and mute):
+        acts.append(rule.on_error)
+    return max(acts, key=STRENGTH.__getitem__, default="pass")
 
 
 def verdict(policy: CheckedPolicy, surface: str, tool: str | None, world: World) -> Action:
@@ -195,9 +216,53 @@ VALUES: dict[tuple[str, ...], tuple[object, ...]] = {
     ("threshold", "s", "fpr", "0.05"): (0.7, 0.35),
     ("window", "w"): tuple(range(6)),
     ("sequence", "q"): (False, True, FAILS),
-    ("context", "channel"): ("web", "app", "shop", "elsewhere", ABSENT, MALFORMED),
-    ("context", "age"): (17.0, 18.0, 19.0, 20.0, 21.5, ABSENT, MALFORMED),
-    ("context", "vip"): (False, True, ABSENT, MALFORMED),
+    ("context", "channel"): (
+        "web",
+        "app",
+        "shop",
+        "elsewhere",
+        ("web", "app"),
+        ("web", "shop"),
+        ("app", "shop"),
+        ("web", "app", "shop"),
+        ("web", MALFORMED),
+        ("app", MALFORMED),
+        ("shop", MALFORMED),
+        ("elsewhere", MALFORMED),
+        ("web", "app", MALFORMED),
+        ("web", "shop", MALFORMED),
+        ("app", "shop", MALFORMED),
+        ("web", "app", "shop", MALFORMED),
+        ABSENT,
+        MALFORMED,
+    ),
+    ("context", "age"): (
+        17.0,
+        18.0,
+        19.0,
+        20.0,
+        21.5,
+        (17.0,),
+        (18.0,),
+        (20.0,),
+        (18.0, 20.0),
+        (17.0, MALFORMED),
+        (18.0, MALFORMED),
+        (20.0, MALFORMED),
+        (18.0, 20.0, MALFORMED),
+        ABSENT,
+        MALFORMED,
+    ),
+    ("context", "vip"): (
+        False,
+        True,
+        (False, True),
+        (False, MALFORMED),
+        (True, MALFORMED),
+        (False, True, MALFORMED),
+        ABSENT,
+        MALFORMED,
+    ),
     ("context", "since"): ("2025-12-31", "2026-01-01", "2026-06-01", ABSENT, MALFORMED),
     ("context", "idle"): (0, 60_000, 90_000, 120_000, ABSENT, MALFORMED),
     ("call", "amount"): ("1 EUR", "500 EUR", "501 EUR", "3 USD", "1 GBP", ABSENT, MALFORMED),

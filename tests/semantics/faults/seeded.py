@@ -199,7 +199,9 @@ def sub_tool(p: Pen) -> Written:
 
 def sub_domain(p: Pen) -> Written:
     on = "tool_call tool.mail.send"
-    text = rule("wide", "call.to.domain not in house", 'block "Not outside."', on=on)
+    text = rule(
+        "wide", "call.to.domain not in house", 'block "Not outside."', on=on, severity="high"
+    )
     when = 'call.to.domain == "acme.example"'
     return text + rule("r", when, 'hold for "secops" within 15m else block', on=on), "r"
 
