@@ -1,7 +1,6 @@
 """From a tree to a checked policy: names, imports, types, lints, exact analyses."""
 
 from ._check import Checked, check
-from ._compare import Change, Comparison, compare
 from ._library import Data, Library, LibraryError, NoLibrary
 from ._policy import (
     Act,
@@ -51,7 +50,7 @@ from ._policy import (
     members_of,
     positive_checks,
 )
-from ._render_comparison import as_test, render_comparison
+from .exact import Change, Comparison, as_test, compare, render_comparison
 
 __all__ = [
     "Act",

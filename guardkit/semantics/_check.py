@@ -12,7 +12,6 @@ from guardkit.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
 from guardkit.syntax import ast, parse
 from guardkit.types import SEVERITIES
 
-from ._analyses import analyse
 from ._cases import read_monitor, read_probe, read_test
 from ._checks import check_declaration
 from ._library import Library
@@ -46,6 +45,7 @@ from ._state import (
     read_window,
 )
 from ._tools import all_tools, read_tools
+from .exact import analyse
 
 
 @dataclass(frozen=True, slots=True)

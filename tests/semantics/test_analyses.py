@@ -8,12 +8,12 @@ import time
 import pytest
 
 from guardkit.semantics import And, Asked, AtLeast, Compared, Cond, FieldTest, Not, Or, atoms_of
-from guardkit.semantics import _line as line_module
-from guardkit.semantics._analyses import analyse
-from guardkit.semantics._diagrams import TooLarge
-from guardkit.semantics._line import Line
-from guardkit.semantics._one_rule import study
-from guardkit.semantics._outcomes import Space, Twins
+from guardkit.semantics.exact import _line as line_module
+from guardkit.semantics.exact._analyses import analyse
+from guardkit.semantics.exact._diagrams import TooLarge
+from guardkit.semantics.exact._line import Line
+from guardkit.semantics.exact._one_rule import study
+from guardkit.semantics.exact._outcomes import Space, Twins
 from guardkit.semantics._policy import Rule
 from guardkit.types import STRENGTH
 from tests.semantics.faults import clean, naive, seeded, shop
@@ -319,7 +319,7 @@ def test_what_is_too_large_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> Space:
         raise TooLarge("no room")
 
-    monkeypatch.setattr("guardkit.semantics._one_rule.Space", refuse)
+    monkeypatch.setattr("guardkit.semantics.exact._one_rule.Space", refuse)
     twice = And((Asked("a", PLACE), Asked("a", PLACE)), PLACE)
     found = list(analyse(made_policy([made_rule("r", twice)])))
     assert [d.code.id for d in found] == ["GK424"]

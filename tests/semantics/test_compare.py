@@ -23,10 +23,10 @@ from guardkit.semantics import (
     Window,
     WindowCount,
 )
-from guardkit.semantics import _compare as compare_module
-from guardkit.semantics._changed_settings import in_words
-from guardkit.semantics._compare import Change, Comparison, compare
-from guardkit.semantics._render_comparison import as_test, is_runnable, render_comparison
+from guardkit.semantics.exact import _compare as compare_module
+from guardkit.semantics.exact._changed_settings import in_words
+from guardkit.semantics.exact._compare import Change, Comparison, compare
+from guardkit.semantics.exact._render_comparison import as_test, is_runnable, render_comparison
 from guardkit.types import STRENGTH, SURFACES, Action
 from tests.semantics.faults import clean, naive, shop
 from tests.semantics.faults.naive import PLACE, made_checks, made_policy, made_rule

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from guardkit.semantics import _diagrams
-from guardkit.semantics._diagrams import Diagrams, TooLarge
+from guardkit.semantics.exact import _diagrams
+from guardkit.semantics.exact._diagrams import Diagrams, TooLarge
 
 Table = tuple[bool, ...]
 

@@ -38,7 +38,7 @@ from guardkit.semantics import (
     WindowCount,
     positive_checks,
 )
-from guardkit.semantics._cells import Cell
+from guardkit.semantics.exact._cells import Cell
 from guardkit.types import STRENGTH, Action, Truth
 
 FAILS, ABSENT, MALFORMED = "<fails>", "<absent>", "<malformed>"

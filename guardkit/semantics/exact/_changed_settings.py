@@ -10,7 +10,7 @@ from typing import Literal
 from guardkit._util.values import format_duration
 from guardkit.types import STRENGTH
 
-from ._policy import (
+from .._policy import (
     Act,
     And,
     Asked,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ._diagrams import Diagrams
 from ._outcomes import Outcome, Space, Twins, as_formula, parts_of, rewritten
-from ._policy import (
+from .._policy import (
     And,
     Asked,
     AtLeast,

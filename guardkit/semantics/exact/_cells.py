@@ -17,7 +17,7 @@ from guardkit.types import Truth
 from ._diagrams import TooLarge
 from ._fields import ORDERED, Answers, absent_answers, answers_to, memberships, readings
 from ._line import Line
-from ._policy import (
+from .._policy import (
     Asked,
     Atom,
     Check,

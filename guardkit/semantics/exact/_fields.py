@@ -20,7 +20,7 @@ from guardkit._util.values import (
 from guardkit.types import Truth
 
 from ._line import Line
-from ._policy import FieldTest, Plain
+from .._policy import FieldTest, Plain
 
 ORDERED = frozenset({"<", "<=", ">", ">="})
 

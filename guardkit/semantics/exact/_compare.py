@@ -17,7 +17,7 @@ from ._cells import Cell, Subject
 from ._changed_settings import Setting, changed_settings
 from ._diagrams import Diagrams, TooLarge
 from ._outcomes import ALWAYS, Part, Point, Space, Twins, part_of
-from ._policy import Check, CheckedPolicy, Cond, Rule
+from .._policy import Check, CheckedPolicy, Cond, Rule
 
 _FALSE = Diagrams.FALSE
 _TOOL_SURFACES = ("tool_call", "tool_result")

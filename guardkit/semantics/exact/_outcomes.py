@@ -14,7 +14,7 @@ from guardkit.types import STRENGTH, Action, Truth, strongest
 
 from ._cells import Cell, Cells, Subject, cells_of, subject_of
 from ._diagrams import Diagrams
-from ._policy import (
+from .._policy import (
     Act,
     And,
     Asked,
