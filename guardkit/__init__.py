@@ -7,8 +7,9 @@ the imports for type checkers, `_ROOMS` and `__all__`.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader
 
 if TYPE_CHECKING:
     from guardkit.errors import (
@@ -43,16 +44,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "UsageError",
     ),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    room = _ROOM_OF.get(name)
-    if room is None:
-        raise AttributeError(f"module `guardkit` has no attribute `{name}`", name=name)
-    value: object = getattr(import_module(f"guardkit.{room}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
+__getattr__ = loader(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -184,6 +184,8 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (429, "email-as-pattern", "warning", "a recipient list written as a pattern"),
     (430, "long-instruction", "warning", "a context text that costs many tokens"),
     (431, "unbudgeted-surface", "note", "a surface with dear checks and no budget"),
+    (432, "open-fallback", "warning", "what was held goes out when nobody decides"),
+    (433, "absent-exempts", "warning", "an exemption that an absent field grants"),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 from guardkit.catalog import Answers, Reach
-from guardkit.semantics import Plain
+from guardkit.semantics import FieldOp, FieldType, Plain
 from guardkit.types import Surface
 
 Op = Literal[
@@ -29,9 +29,6 @@ Op = Literal[
     "rule",
     "join",
 ]
-
-FieldOp = Literal["==", "!=", "in", "not in", "<", "<=", ">", ">="]
-FieldType = Literal["text", "number", "answer", "domain", "money", "duration", "date"]
 
 ALL_VIEWS = ("all",)
 VIEW_COUNT = {"all": 6}

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardkit.catalog import Answers
-from guardkit.semantics import Act, Config, Context, Model, Plain, Tier, Tool
+from guardkit.semantics import Act, Config, Context, Mode, Model, OnError, Plain, Tier, Tool
 from guardkit.types import Action, Severity, Surface
 
 from ._nodes import Node
 
-Mode = Literal["enforce", "shadow", "retired"]
-OnError = Literal["block", "hold", "flag", "pass"]
 Role = Literal["join", "first", "then", "exempt", "watch"]
 
 

@@ -1,5 +1,9 @@
 """From a tree to a checked policy: names, imports, types, lints, exact analyses."""
 
+from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader
+
 from ._check import Checked, check
 from ._library import Data, Library, LibraryError, NoLibrary
 from ._policy import (
@@ -21,15 +25,19 @@ from ._policy import (
     Defaults,
     Exemption,
     Expected,
+    FieldOp,
     FieldTest,
+    FieldType,
     GivenAnswer,
     GivenContext,
     Happened,
     Labelled,
+    Mode,
     Model,
     Monitor,
     Not,
     On,
+    OnError,
     Or,
     Param,
     Plain,
@@ -50,7 +58,10 @@ from ._policy import (
     members_of,
     positive_checks,
 )
-from .exact import Change, Comparison, as_test, compare, render_comparison
+
+if TYPE_CHECKING:
+    from .exact._compare import Change, Comparison, compare
+    from .exact._render_comparison import as_test, render_comparison
 
 __all__ = [
     "Act",
@@ -75,18 +86,22 @@ __all__ = [
     "Defaults",
     "Exemption",
     "Expected",
+    "FieldOp",
     "FieldTest",
+    "FieldType",
     "GivenAnswer",
     "GivenContext",
     "Happened",
     "Labelled",
     "Library",
     "LibraryError",
+    "Mode",
     "Model",
     "Monitor",
     "NoLibrary",
     "Not",
     "On",
+    "OnError",
     "Or",
     "Param",
     "Plain",
@@ -111,3 +126,12 @@ __all__ = [
     "positive_checks",
     "render_comparison",
 ]
+
+# Checking one policy needs no second one to compare it with.
+__getattr__ = loader(
+    __name__,
+    {
+        "exact._compare": ("Change", "Comparison", "compare"),
+        "exact._render_comparison": ("as_test", "render_comparison"),
+    },
+)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import and_, or_
 from typing import Literal
 
 from guardkit.diagnostics import Diagnostic, Label, Place, Span, diagnose
 from guardkit.syntax import ast
+from guardkit.types import Truth
 
 from ._policy import (
     And,
     Asked,
     AtLeast,
+    CascadeCond,
     Check,
     CheckedPolicy,
     Cond,
     Expected,
+    FieldTest,
+    Not,
     Or,
     Rule,
     atoms_of,
@@ -46,6 +52,7 @@ def lint(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
     yield from _unused(scope, policy)
     yield from _owners(scope, policy)
     yield from _rules(policy)
+    yield from _exemptions(policy)
     yield from _tests(scope, policy)
     yield from _context(scope)
     yield from _canary(policy)
@@ -122,7 +129,66 @@ def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
                 if "." in rule.name
                 else 'add a message: `then block "…"`',
             )
+        yield from _open_fallback(rule)
         yield from _repeated(rule.condition)
+
+
+def _open_fallback(rule: Rule) -> Iterator[Diagnostic]:
+    action, otherwise = rule.action, rule.action.otherwise
+    if otherwise is None or otherwise.verb not in ("pass", "flag") or rule.name_place is None:
+        return
+    when = "nobody decides in time" if action.verb == "hold" else "no revision is good enough"
+    yield diagnose(
+        "open-fallback",
+        rule.name_place,
+        f"when {when}, `{rule.name}` lets the text out as it is",
+        help="write `else block` or `else rewrite …`",
+    )
+
+
+def _exemptions(policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    for exemption in policy.exemptions:
+        condition = exemption.condition
+        if condition is None or exemption.place is None or not _holds_without_fields(condition):
+            continue
+        yield diagnose(
+            "absent-exempts",
+            exemption.place,
+            f"`{exemption.rule}` is lifted whenever the context says nothing",
+            help="name the case that is exempt: compare with `==` or `in`",
+        )
+
+
+def _holds_without_fields(condition: Cond) -> bool:
+    return _without_fields(condition) is Truth.YES
+
+
+def _without_fields(condition: Cond) -> Truth:
+    """What a condition comes to where every field it asks for is absent."""
+    match condition:
+        case And(members):
+            return reduce(and_, map(_without_fields, members))
+        case Or(members):
+            return reduce(or_, map(_without_fields, members))
+        case Not(inner):
+            return ~_without_fields(inner)
+        case AtLeast(count, members):
+            truths = [_without_fields(member) for member in members]
+            if truths.count(Truth.YES) >= count:
+                return Truth.YES
+            return Truth.NO if len(truths) - truths.count(Truth.NO) < count else Truth.UNKNOWN
+        case CascadeCond(steps, otherwise):
+            result = Truth.YES if otherwise else Truth.NO
+            for step in reversed(steps):
+                truth = _without_fields(step.condition)
+                result = truth | result if step.answer else ~truth & result
+            return result
+        case FieldTest(op=op):
+            return {"==": Truth.NO, "in": Truth.NO, "!=": Truth.YES, "not in": Truth.YES}.get(
+                op, Truth.UNKNOWN
+            )
+        case _:
+            return Truth.UNKNOWN
 
 
 def _repeated(condition: Cond) -> Iterator[Diagnostic]:

@@ -1,10 +1,16 @@
 """From policy text to a frozen tree, and back: grammar loading, parse, nodes, formatter."""
 
+from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader
+
 from . import _ast as ast
 from ._decode import decode
-from ._format import NotFormattedError, format_file, format_source, unparse
 from ._parse import EDITION, Parsed, parse
 from ._tables import build_tables
+
+if TYPE_CHECKING:
+    from ._format import NotFormattedError, format_file, format_source, unparse
 
 __all__ = [
     "EDITION",
@@ -18,3 +24,8 @@ __all__ = [
     "parse",
     "unparse",
 ]
+
+# Checking a policy needs no formatter, and a command line starts often.
+__getattr__ = loader(
+    __name__, {"_format": ("NotFormattedError", "format_file", "format_source", "unparse")}
+)

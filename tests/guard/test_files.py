@@ -13,6 +13,7 @@ from guardkit.guard import compile_file, compile_text
 from guardkit.semantics import Checked
 
 HEADER = 'guardkit 1\npolicy p\n  owner "qa@example.com"\n'
+MODULE = 'guardkit 1\nmodule {0}\n  version "1"\nuse "./{1}.guard" version "1" as {1}\n'
 RULE = 'rule r {\n  tier safety\n  on input\n  when c\n  then block "No."\n}\n'
 
 
@@ -53,14 +54,14 @@ def test_nesting_10_000_deep_is_refused(tmp_path: Path, bracket: str) -> None:
 
 
 def test_modules_that_use_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, "a.guard", 'guardkit 1\nmodule a\n  version "1"\nuse "./b.guard" version "1" as b\n')
-    write(tmp_path, "b.guard", 'guardkit 1\nmodule b\n  version "1"\nuse "./a.guard" version "1" as a\n')
+    write(tmp_path, "a.guard", MODULE.format("a", "b"))
+    write(tmp_path, "b.guard", MODULE.format("b", "a"))
     file = write(tmp_path, "p.guard", HEADER + 'use "./a.guard" version "1" as a\n')
     assert "import-cycle" in bounded(file)
 
 
 def test_a_module_that_uses_itself_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, "a.guard", 'guardkit 1\nmodule a\n  version "1"\nuse "./a.guard" version "1" as a\n')
+    write(tmp_path, "a.guard", MODULE.format("a", "a"))
     file = write(tmp_path, "p.guard", HEADER + 'use "./a.guard" version "1" as a\n')
     assert "import-cycle" in bounded(file)
 

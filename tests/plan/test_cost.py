@@ -171,7 +171,7 @@ def test_an_unbounded_match_needs_the_whole_reply() -> None:
 
 
 def test_a_check_of_the_whole_text_holds_the_whole_reply() -> None:
-    checks = "check long = length { max 400 chars }"
+    checks = "check long = length { min 400 chars }"
     assert codes(brief(rule("long", "output"), checks)) == ["GK303"]
     (diagnostic,) = said(brief(rule("long", "output"), checks, " hold_back all"))
     assert diagnostic.code.id == "GK303"

@@ -290,7 +290,8 @@ def test_a_cascade_too_long_to_settle_is_refused(steps: int) -> None:
         ("pattern { match /abc/  match /[a-z]{2,40}/ }", "match", 40),
         ("pattern { match /abc.+/ }", "whole", 0),
         ('words { list ["four", "fourteen"] }', "match", 8),
-        ("length { max 40 chars }", "whole", 0),
+        ("length { min 40 chars }", "whole", 0),
+        ("length { max 40 chars }", "window", 0),
     ],
 )
 def test_look_behind_of_one_check(check: str, reach: str, characters: int) -> None:

@@ -276,7 +276,8 @@ class PolicyMaker:
     def _test(self) -> str:
         given = "".join(f"  given {name} = 0.5\n" for name in self.scores[:1])
         given += "".join(f"  given {name} fails\n" for name in self.answers[:1])
-        return f'test "made up" {{\n{given}  input "hello"\n  expect {self.random.choice(["pass", "block"])}\n}}'
+        expected = self.random.choice(["pass", "block"])
+        return f'test "made up" {{\n{given}  input "hello"\n  expect {expected}\n}}'
 
 
 def random_policy(seed: int) -> Written:
@@ -317,7 +318,7 @@ _SPLICES = (
     "\r\n",
     "\t",
     "\x00",
-    "use \"std/pii\" version \"1\" as pii\n",
+    'use "std/pii" version "1" as pii\n',
     "check c0 = pattern { match /(a+)+$/ }\n",
     "check z = pattern { match /(?=x)/ }\n",
     "guardkit 2\n",
@@ -348,7 +349,8 @@ def mutate(random: Random, text: str) -> str:
             case 1:
                 text = text[:a] + random.choice(_SPLICES) + text[a:]
             case 2:
-                text = text[:a] + chr(random.choice([random.randrange(32, 127), random.randrange(0x3000)])) + text[a + 1 :]
+                code = random.choice([random.randrange(32, 127), random.randrange(0x3000)])
+                text = text[:a] + chr(code) + text[a + 1 :]
             case 3:
                 lines = text.split("\n")
                 lines.insert(random.randrange(len(lines) + 1), random.choice(lines))

@@ -18,8 +18,8 @@ from ._policies import mutate, random_policy
 SAMPLES = Path(__file__).parent.parent / "samples"
 TODAY = date(2026, 11, 21)
 ALPHABETS = (
-    "abcdefghijklmnop_ \n{}()[]\"/.,=<>#0123456789%:-",
-    "rulecheckwhenthenonblockinput \n{}\"",
+    'abcdefghijklmnop_ \n{}()[]"/.,=<>#0123456789%:-',
+    'rulecheckwhenthenonblockinput \n{}"',
     "".join(map(chr, range(0x20, 0x7F))) + "\n",
     "é\u200b\u202e\ufeffж漢🙂\x00\x1b\n rule{}",
 )

@@ -8,13 +8,13 @@ import time
 import pytest
 
 from guardkit.semantics import And, Asked, AtLeast, Compared, Cond, FieldTest, Not, Or, atoms_of
+from guardkit.semantics._policy import Rule
 from guardkit.semantics.exact import _line as line_module
 from guardkit.semantics.exact._analyses import analyse
 from guardkit.semantics.exact._diagrams import TooLarge
 from guardkit.semantics.exact._line import Line
 from guardkit.semantics.exact._one_rule import study
 from guardkit.semantics.exact._outcomes import Space, Twins
-from guardkit.semantics._policy import Rule
 from guardkit.types import STRENGTH
 from tests.semantics.faults import clean, naive, seeded, shop
 from tests.semantics.faults.naive import NO, PLACE, UNKNOWN, YES, made_policy, made_rule

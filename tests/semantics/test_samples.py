@@ -19,9 +19,7 @@ NAMES = ["retail_support", "ops_agent"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_checks_without_an_error_or_a_warning(name: str) -> None:
-    checked = compile_file(
-        SAMPLES / f"{name}.guard", std=SAMPLES / "std", today=date(2026, 11, 21)
-    )
+    checked = compile_file(SAMPLES / f"{name}.guard", std=SAMPLES / "std", today=date(2026, 11, 21))
     assert [d for d in checked.diagnostics if d.level != "note"] == []
     assert checked.policy is not None
     assert checked.policy.name == name
@@ -63,9 +61,7 @@ def test_what_the_agent_policy_means() -> None:
     ).policy
     assert policy is not None
     held = policy.rule("hold_external_mail").condition
-    assert held == FieldTest(
-        "call", ("to", "domain"), "not in", ("northbank.example",), "domain"
-    )
+    assert held == FieldTest("call", ("to", "domain"), "not in", ("northbank.example",), "domain")
     applied = policy.rule("secrets.no_leak")
     assert applied.surfaces == ("output",)
     assert policy.sequences[0].first.on.tools == ("mail.read", "web.fetch")
@@ -77,7 +73,7 @@ def test_parameters_can_be_given_from_outside() -> None:
     file = SAMPLES / "retail_support.guard"
     strict = compile_file(file, std=SAMPLES / "std", params={"injection_threshold": 0.5}).policy
     assert strict is not None
-    assert dict((p.name, p.value) for p in strict.params) == {"injection_threshold": 0.5}
+    assert {p.name: p.value for p in strict.params} == {"injection_threshold": 0.5}
     wrong = compile_file(file, std=SAMPLES / "std", params={"injection_treshold": 0.5})
     assert [d.code.slug for d in wrong.diagnostics] == ["unknown-override"]
     outside = compile_file(file, std=SAMPLES / "std", params={"injection_threshold": 7})

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from guardkit.diagnostics import Diagnostic, Label, Place, Source, Span, diagnose
 from guardkit.types import SURFACES
 
+from .._policy import CheckedPolicy, Cond, Exemption, Rule
 from ._diagrams import TooLarge
 from ._one_rule import Fault, Findings, study
 from ._outcomes import Space, Twins, twins_of
-from .._policy import CheckedPolicy, Cond, Exemption, Rule
 from ._two_rules import Pair, compare_rules
 
 _NOWHERE = Place(Source("policy", ""), Span(0, 0))

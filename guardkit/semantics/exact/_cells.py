@@ -14,9 +14,6 @@ from typing import Literal
 
 from guardkit.types import Truth
 
-from ._diagrams import TooLarge
-from ._fields import ORDERED, Answers, absent_answers, answers_to, memberships, readings
-from ._line import Line
 from .._policy import (
     Asked,
     Atom,
@@ -29,6 +26,9 @@ from .._policy import (
     SequenceSeen,
     WindowCount,
 )
+from ._diagrams import TooLarge
+from ._fields import ORDERED, Answers, absent_answers, answers_to, memberships, readings
+from ._line import Line
 
 Subject = tuple[str, ...]
 """A kind and a name: `check`, `window`, `sequence`; or `context`, `call` and a path."""

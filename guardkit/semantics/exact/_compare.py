@@ -13,11 +13,11 @@ from itertools import chain
 
 from guardkit.types import ACTIONS, STRENGTH, SURFACES, Action, Surface
 
+from .._policy import Check, CheckedPolicy, Cond, Rule
 from ._cells import Cell, Subject
 from ._changed_settings import Setting, changed_settings
 from ._diagrams import Diagrams, TooLarge
 from ._outcomes import ALWAYS, Part, Point, Space, Twins, part_of
-from .._policy import Check, CheckedPolicy, Cond, Rule
 
 _FALSE = Diagrams.FALSE
 _TOOL_SURFACES = ("tool_call", "tool_result")

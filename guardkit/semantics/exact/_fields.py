@@ -19,8 +19,8 @@ from guardkit._util.values import (
 )
 from guardkit.types import Truth
 
-from ._line import Line
 from .._policy import FieldTest, Plain
+from ._line import Line
 
 ORDERED = frozenset({"<", "<=", ">", ">="})
 

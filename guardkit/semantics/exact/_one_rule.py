@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from ._diagrams import Diagrams
-from ._outcomes import Outcome, Space, Twins, as_formula, parts_of, rewritten
 from .._policy import (
     And,
     Asked,
@@ -26,6 +24,8 @@ from .._policy import (
     WindowCount,
     atoms_of,
 )
+from ._diagrams import Diagrams
+from ._outcomes import Outcome, Space, Twins, as_formula, parts_of, rewritten
 
 _FALSE = Diagrams.FALSE
 

@@ -12,8 +12,6 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from guardkit.types import STRENGTH, Action, Truth, strongest
 
-from ._cells import Cell, Cells, Subject, cells_of, subject_of
-from ._diagrams import Diagrams
 from .._policy import (
     Act,
     And,
@@ -30,6 +28,8 @@ from .._policy import (
     atoms_of,
     positive_checks,
 )
+from ._cells import Cell, Cells, Subject, cells_of, subject_of
+from ._diagrams import Diagrams
 
 _N = TypeVar("_N")
 

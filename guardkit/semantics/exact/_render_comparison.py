@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from guardkit._util.values import format_duration
 
+from .._policy import Plain
 from ._changed_settings import Setting
 from ._compare import Change, Comparison, Given
-from .._policy import Plain
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EVENTS = {

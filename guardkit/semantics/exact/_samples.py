@@ -13,9 +13,9 @@ from operator import or_
 
 from guardkit.types import Truth
 
+from .._policy import And, AtLeast, Atom, CascadeCond, Cond, Not, Or
 from ._cells import Subject
 from ._outcomes import Space, Twins, as_formula, judge
-from .._policy import And, AtLeast, Atom, CascadeCond, Cond, Not, Or
 
 _COUNT = 2048
 _FEW = 4

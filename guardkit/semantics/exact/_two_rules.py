@@ -8,9 +8,9 @@ from typing import Literal
 
 from guardkit.types import SEVERITIES, STRENGTH, Action
 
+from .._policy import Act, CheckedPolicy, Expected, Rule, positive_checks
 from ._diagrams import TooLarge
 from ._outcomes import Outcome, Space, Twins
-from .._policy import Act, CheckedPolicy, Expected, Rule, positive_checks
 from ._samples import Columns, Samples
 
 _Kind = Literal["subsumed", "contradictory", "limit"]
