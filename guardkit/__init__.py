@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardkit._util.lazily import loader
+from guardkit._util.lazily import loader as _loader
 
 if TYPE_CHECKING:
     from guardkit.errors import (
@@ -45,7 +45,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-__getattr__ = loader(__name__, _ROOMS)
+__getattr__ = _loader(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from guardkit._util.lazily import loader
 
 from . import _ast as ast
+from ._comments import comments_of
 from ._decode import decode
 from ._parse import EDITION, Parsed, parse
 from ._tables import build_tables
@@ -18,6 +19,7 @@ __all__ = [
     "Parsed",
     "ast",
     "build_tables",
+    "comments_of",
     "decode",
     "format_file",
     "format_source",

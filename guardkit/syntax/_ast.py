@@ -470,8 +470,7 @@ class Comment(Node):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One parsed file. `declarations` hold what could be parsed; comments are kept beside them."""
+    """One parsed file: the declarations that could be parsed. Its comments are in its source."""
 
     source: Source = field(compare=False, repr=False)
     declarations: tuple[Declaration, ...]
-    comments: tuple[Comment, ...] = field(compare=False, repr=False)

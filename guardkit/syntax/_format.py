@@ -11,6 +11,7 @@ from typing import Any
 from guardkit.diagnostics import Diagnostic, Source
 
 from . import _ast as ast
+from ._comments import comments_of
 from ._layout import (
     INDENT,
     WIDTH,
@@ -67,11 +68,12 @@ def format_file(file: ast.File) -> str:
     Raises:
         RuntimeError: The result would say something else; nothing is returned then.
     """
-    text = _Formatter(Remarks(file.source.text, file.comments)).file(file)
+    comments = comments_of(file.source.text)
+    text = _Formatter(Remarks(file.source.text, comments)).file(file)
     again = parse(Source(file.source.path, text))
     # Sorting clauses into house order may carry comments past each other.
-    before = sorted(comment.text for comment in file.comments)
-    after = sorted(comment.text for comment in again.file.comments)
+    before = sorted(comment.text for comment in comments)
+    after = sorted(comment.text for comment in comments_of(text))
     if again.diagnostics or again.file != file or before != after:
         raise RuntimeError(f"formatting {file.source.path} would change what it says")
     return text

@@ -78,10 +78,10 @@ def parse(source: Source) -> Parsed:
             break
     newer = _newer_edition(source, declarations)
     if newer:
-        return Parsed(ast.File(source, tuple(declarations), ()), (newer,))
+        return Parsed(ast.File(source, tuple(declarations)), (newer,))
     if not stray:
         found.extend(_header_mistakes(source, declarations, cuts))
-    file = ast.File(source, tuple(declarations), comments_of(text))
+    file = ast.File(source, tuple(declarations))
     return Parsed(file, tuple(sorted(found, key=lambda diagnostic: diagnostic.order)))
 
 
@@ -91,17 +91,6 @@ def _is_told(diagnostic: Diagnostic, odd: list[Span]) -> bool:
     at = bisect_left(odd, (start, start))
     around = odd[max(0, at - 1) : at + 1]
     return any(span.start < end and start < span.end for span in around)
-
-
-def comments_of(text: str) -> tuple[ast.Comment, ...]:
-    """Every comment, in order; `#` inside texts and patterns begins none."""
-    if "#" not in text:
-        return ()
-    return tuple(
-        ast.Comment(Span(*m.span()), m.group().rstrip())
-        for m in STRETCH.finditer(text)
-        if m.group()[0] == "#"
-    )
 
 
 def _cuts(text: str) -> list[int]:
@@ -249,7 +238,7 @@ def _too_deep(source: Source, begin: int, end: int) -> Diagnostic | None:
 
 
 def _refused(source: Source, diagnostic: Diagnostic) -> Parsed:
-    return Parsed(ast.File(source, (), ()), (diagnostic,))
+    return Parsed(ast.File(source, ()), (diagnostic,))
 
 
 def _too_large(source: Source) -> Diagnostic:

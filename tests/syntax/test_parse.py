@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardkit.diagnostics import Source, Span
-from guardkit.syntax import EDITION, Parsed, ast, parse
+from guardkit.syntax import EDITION, Parsed, ast, comments_of, parse
 
 TESTS = Path(__file__).parent.parent
 HEADER = "guardkit 1\npolicy p\n\n"
@@ -323,7 +323,7 @@ def test_spans_do_not_take_part_in_equality() -> None:
 
 def test_comments() -> None:
     body = 'rule r {  # one  \n  title "# no"\n# two\n}\ncheck c = pattern { match /#/ }\n'
-    comments = parsed(body).file.comments
+    comments = comments_of(HEADER + body)
     assert [comment.text for comment in comments] == ["# one", "# two"]
     source = Source("p.guard", HEADER + body)
     assert source.slice(comments[1].span) == "# two"
