@@ -7,13 +7,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ._diagnostic import Diagnostic
-from ._frame import frame
-from ._json import json_line, json_text
-from ._junit import junit_text
-from ._lines import concise, github
-from ._look import Look
-from ._mask_secrets import mask_secrets
-from ._sarif import sarif_text
 
 Format = Literal["full", "concise", "json", "jsonl", "github", "sarif", "junit"]
 
@@ -45,23 +38,38 @@ def render(
         >>> render([], "full")
         'no findings\\n'
     """
+    # Each format is loaded when it is asked for: most runs of `check` find nothing to show.
+    from ._mask_secrets import mask_secrets
+
     ordered = sorted(diagnostics, key=lambda d: d.order)
     if not show_values:
         ordered = mask_secrets(ordered)
     match format:
         case "full":
-            text = _full(ordered, Look(color, width, ascii))
+            text = _full(ordered, color=color, width=width, ascii=ascii)
         case "concise":
+            from ._lines import concise
+
             text = "\n".join(concise(d, ascii=ascii) for d in ordered)
         case "json":
+            from ._json import json_text
+
             text = json_text(ordered, _counts(ordered))
         case "jsonl":
+            from ._json import json_line
+
             text = "\n".join(json_line(d) for d in ordered)
         case "github":
+            from ._lines import github
+
             text = "\n".join(github(d) for d in ordered)
         case "sarif":
+            from ._sarif import sarif_text
+
             text = sarif_text(ordered, version=version)
         case "junit":
+            from ._junit import junit_text
+
             text = junit_text(ordered)
         case _:
             raise ValueError(f"`{format}` is not a format; known are {', '.join(FORMATS)}")
@@ -76,7 +84,11 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return f"{', '.join(parts)} in {_many(files, 'file')}" if parts else "no findings"
 
 
-def _full(diagnostics: Sequence[Diagnostic], look: Look) -> str:
+def _full(diagnostics: Sequence[Diagnostic], *, color: bool, width: int, ascii: bool) -> str:
+    from ._frame import frame
+    from ._look import Look
+
+    look = Look(color, width, ascii)
     blocks = ["\n".join(frame(diagnostic, look)) for diagnostic in diagnostics]
     worst = next(
         (level for level in ("error", "warning") if any(d.level == level for d in diagnostics)), ""
