@@ -71,11 +71,14 @@ def check(
     have ended (given for reproducible runs).
     """
     parsed = parse(source)
-    if not parsed.is_clean:
+    if not any(isinstance(node, ast.Header) for node in parsed.file.declarations):
         return Checked(None, parsed.diagnostics)
     scope = Scope(parsed.file, catalog, library, today or date.today(), tiers=DEFAULT_TIERS)
     policy = _Reader(scope, dict(params or {})).read()
     found = scope.report
+    if not parsed.is_clean:
+        others = [d for d in found if d.is_error and d.code.slug not in _NEED_THE_WHOLE_FILE]
+        return Checked(None, _sorted([*parsed.diagnostics, *others]))
     if policy is None or any(diagnostic.is_error for diagnostic in found):
         return Checked(None, _sorted(found))
     found.extend(lint(scope, policy))
@@ -85,6 +88,29 @@ def check(
         d for d in analyse(policy) if d.code.slug != "idle-condition" or d.place not in said
     )
     return Checked(policy, _sorted(found))
+
+
+_NEED_THE_WHOLE_FILE = frozenset(
+    {
+        "bad-apply",
+        "constant-condition",
+        "missing-clause",
+        "no-active-rules",
+        "on-error-missing",
+        "rewrite-without-spans",
+        "type-mismatch",
+        "unknown-check",
+        "unknown-name",
+        "unknown-override",
+        "unknown-parameter",
+        "unknown-principle",
+        "unknown-rule",
+        "unknown-sequence",
+        "unknown-tier",
+        "unknown-tool",
+    }
+)
+"""What a declaration that could not be read may be to blame for: not said beside syntax errors."""
 
 
 def _sorted(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -137,14 +137,6 @@ def _quorum(scope: Scope, node: ast.Quorum, setting: Setting, gated: bool) -> Co
 
 
 def _cascade(scope: Scope, node: ast.Cascade, setting: Setting, gated: bool) -> Cond | None:
-    if not node.steps:
-        scope.error(
-            "empty-block",
-            node,
-            "a cascade without steps",
-            help="begin with a cheap step: `yes if …` or `no if …`",
-        )
-        return None
     steps: list[CascadeStep] = []
     for number, step in enumerate(node.steps):
         found = resolve(scope, step.condition, setting, gated or number > 0)

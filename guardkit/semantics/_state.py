@@ -65,13 +65,6 @@ def read_defaults(scope: Scope) -> Defaults:
     block = only_one(scope, "defaults")
     if block is None:
         return Defaults()
-    if not block.clauses:
-        scope.error(
-            "empty-block",
-            block,
-            "`defaults` says nothing",
-            help="remove it, or say something in it",
-        )
     clauses = Clauses(scope, block.clauses, repeated=("budget",))
     found = Defaults()
     budgets: dict[str, Budget] = {}
@@ -178,10 +171,6 @@ def read_context(scope: Scope) -> Context:
     block = only_one(scope, "context")
     if block is None:
         return Context()
-    if not block.clauses:
-        scope.error(
-            "empty-block", block, "`context` says nothing", help="remove it, or say something in it"
-        )
     Clauses(scope, block.clauses, repeated=("say", "principle"))
     lines: list[str] = []
     canary = False
@@ -204,10 +193,6 @@ def read_model(scope: Scope) -> Model:
     block = only_one(scope, "model")
     if block is None:
         return Model()
-    if not block.clauses:
-        scope.error(
-            "empty-block", block, "`model` says nothing", help="remove it, or say something in it"
-        )
     sides: dict[str, dict[str, ast.Ref]] = {"refuses": {}, "answers": {}}
     for clause in block.clauses:
         for ref in clause.values:

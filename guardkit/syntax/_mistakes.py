@@ -91,6 +91,26 @@ def _slid_word(slip: Slip) -> Diagnostic | None:
     )
 
 
+def _misspelt(slip: Slip) -> Diagnostic | None:
+    """A clause word with a slip in it that was taken for the name the clause above may end with."""
+    word = slip.previous
+    if word is None or word.kind != "NAME" or len(slip.before) < 3 or not slip.clauses:
+        return None
+    if len(slip.open_brackets) != 1 or not slip.breaks_between(slip.before[-2], word):
+        return None
+    near = nearest(word.text, slip.clauses)
+    if near is None:
+        return None
+    place = slip.at(word)
+    return diagnose(
+        "unknown-clause",
+        place,
+        f"`{word.text}` is not a clause of `{slip.opener}`",
+        help=f"did you mean `{near}`?",
+        fix=Fix(f"write `{near}`", (Edit(place, near),)),
+    )
+
+
 def _glued(slip: Slip) -> Diagnostic | None:
     """A number that goes on with something else."""
     end = slip.token.end
@@ -318,6 +338,7 @@ def _anything_else(slip: Slip) -> Diagnostic:
 _LOOKS: tuple[Callable[[Slip], Diagnostic | None], ...] = (
     _first_word,
     _slid_word,
+    _misspelt,
     explain_mixed,
     _glued,
     _negated,

@@ -78,7 +78,7 @@ def parse(source: Source) -> Parsed:
             break
     newer = _newer_edition(source, declarations)
     if newer:
-        return Parsed(ast.File(source, tuple(declarations)), (newer,))
+        return Parsed(ast.File(source, ()), (newer,))  # its other lines may mean something else
     if not stray:
         found.extend(_header_mistakes(source, declarations, cuts))
     file = ast.File(source, tuple(declarations))
