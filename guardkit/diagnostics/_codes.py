@@ -186,6 +186,8 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (431, "unbudgeted-surface", "note", "a surface with dear checks and no budget"),
     (432, "open-fallback", "warning", "what was held goes out when nobody decides"),
     (433, "absent-exempts", "warning", "an exemption that an absent field grants"),
+    (434, "rewrite-may-miss", "warning", "a rewrite that can fire with nothing to rewrite"),
+    (435, "tier-loosened", "warning", "a tier that is laxer on errors than it is by default"),
 )
 
 

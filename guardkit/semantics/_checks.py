@@ -55,6 +55,8 @@ def check_declaration(scope: Scope, node: ast.Check) -> Check | None:
             _missing(scope, node, spec, f"`{name}`")
     if spec.one_of and not any(name in seen for name in spec.one_of):
         _missing(scope, node, spec, " or ".join(f"`{name}`" for name in spec.one_of))
+    elif spec.one_of and all(config.get(name) == () for name in spec.one_of if name in seen):
+        _missing(scope, node, spec, " or ".join(f"`{name}`" for name in spec.one_of))  # `[]`
     _has_digest(scope, node, spec, config)
     if any(diagnostic.is_error for diagnostic in scope.report[before:]):
         return None
@@ -225,16 +227,36 @@ def _texts_of(type: str) -> Reader:
     def read(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None:
         is_param, value = _param_value(scope, item, type, True)
         if is_param:
-            return value
+            return _without_blanks(scope, spec, item, value)
         if isinstance(item.value, ast.ListOf) and item.value.items:
-            return bind_value(scope, item.value, type, True, f"`{spec.name}`")
+            value = bind_value(scope, item.value, type, True, f"`{spec.name}`")
+            return _without_blanks(scope, spec, item, value)
         if isinstance(item.value, ast.Literal):
             plain = bind_value(scope, item.value, type, False, f"`{spec.name}`")
-            return None if plain is None else (plain,)
+            value = None if plain is None else (plain,)
+            return _without_blanks(scope, spec, item, value)
         _wrong(scope, spec, item, f"a list of {'host names' if type == 'domain' else 'texts'}")
         return None
 
     return read
+
+
+def _without_blanks(
+    scope: Scope, spec: PropertySpec, item: ast.Property, value: Plain | None
+) -> Plain | None:
+    """The texts, unless one of them is blank: nothing would ever be found by it."""
+    entries = _texts(value)
+    if all(entry.strip() for entry in entries):
+        return value
+    at = next(number for number, entry in enumerate(entries) if not entry.strip())
+    written = item.value.items if isinstance(item.value, ast.ListOf) else ()
+    scope.error(
+        "wrong-value",
+        written[at] if at < len(written) else item.value,
+        f"an entry of `{spec.name}` is blank",
+        help=f"`{spec.name}`: {spec.doc}",
+    )
+    return None
 
 
 def _word(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None:

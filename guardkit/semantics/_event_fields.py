@@ -133,6 +133,9 @@ def _argument(scope: Scope, ref: ast.Ref, path: tuple[str, ...], setting: Settin
             help=did_you_mean(".".join(path), every),
         )
         return None
+    for alias, listing in scope.tools.items():
+        if any(path in dict(tool.arguments) for tool in listing.values() if tool.name in named):
+            scope.use("tools", alias)
     return types.pop() if len(types) == 1 else "any"
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from guardkit.diagnostics import Diagnostic, Label, Place, Span, diagnose
 from guardkit.syntax import ast
-from guardkit.types import Truth
+from guardkit.types import STRENGTH, Truth
 
 from ._policy import (
     And,
@@ -28,6 +28,7 @@ from ._policy import (
     atoms_of,
     members_of,
 )
+from ._rules import DEFAULT_TIERS
 from ._scope import Scope
 
 MAX_SAY_CHARS = 600
@@ -51,8 +52,10 @@ def lint(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
     """Everything worth a second look in a policy that compiles."""
     yield from _unused(scope, policy)
     yield from _owners(scope, policy)
+    yield from _tiers(scope, policy)
     yield from _rules(policy)
     yield from _exemptions(policy)
+    yield from _windows(policy)
     yield from _tests(scope, policy)
     yield from _context(scope)
     yield from _canary(policy)
@@ -118,6 +121,23 @@ def _owners(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
         )
 
 
+def _tiers(scope: Scope, policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    usual = {tier.name: tier.on_error for tier in DEFAULT_TIERS}
+    now = {tier.name: tier.on_error for tier in policy.tiers}
+    for node in scope.file.declarations:
+        if not isinstance(node, ast.Tier) or node.on_error is None:
+            continue
+        name = node.name.text
+        if name in usual and STRENGTH[now[name]] < STRENGTH[usual[name]]:
+            yield diagnose(
+                "tier-loosened",
+                scope.place(node.on_error),
+                f"`{name}` usually answers an error with `{usual[name]}`; "
+                f"here a check that fails comes to `{now[name]}`",
+                help="leave it out, or tighten the rules that need it with their own `on_error`",
+            )
+
+
 def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
     for rule in policy.rules:
         if rule.action.verb == "block" and not rule.action.text and rule.name_place is not None:
@@ -130,6 +150,7 @@ def _rules(policy: CheckedPolicy) -> Iterator[Diagnostic]:
                 else 'add a message: `then block "…"`',
             )
         yield from _open_fallback(rule)
+        yield from _rewrite_may_miss(policy, rule)
         yield from _repeated(rule.condition)
 
 
@@ -144,6 +165,57 @@ def _open_fallback(rule: Rule) -> Iterator[Diagnostic]:
         f"when {when}, `{rule.name}` lets the text out as it is",
         help="write `else block` or `else rewrite …`",
     )
+
+
+def _windows(policy: CheckedPolicy) -> Iterator[Diagnostic]:
+    enforced = {rule.name for rule in policy.rules if rule.mode == "enforce"}
+    shadowed = {rule.name for rule in policy.rules if rule.mode == "shadow"}
+    for window in policy.windows:
+        if window.place is None or enforced & set(window.counts):
+            continue
+        if shadowed & set(window.counts):
+            yield diagnose(
+                "dead-rule",
+                window.place,
+                f"`{window.name}` stays at 0: no rule it counts is enforced",
+                help="rules in shadow are not counted; count one that is enforced",
+            )
+
+
+def _rewrite_may_miss(policy: CheckedPolicy, rule: Rule) -> Iterator[Diagnostic]:
+    action = rule.action
+    if action.verb != "rewrite" or action.whole or rule.name_place is None:
+        return
+    finders = {check.name for check in policy.checks if check.spans}
+    if not _finds_something(rule.condition, finders):
+        yield diagnose(
+            "rewrite-may-miss",
+            rule.name_place,
+            f"`{rule.name}` can fire with nothing to rewrite, and the text goes out as it is",
+            labels=()
+            if rule.condition.place is None
+            else (Label(rule.condition.place, "yes without a check that finds places"),),
+            help="join that part with `and`, or give it a rule of its own that blocks "
+            "or says `rewrite all as`",
+        )
+
+
+def _finds_something(condition: Cond, finders: set[str]) -> bool:
+    """Whether every way to say yes includes a check that finds places."""
+    match condition:
+        case Asked(check):
+            return check in finders
+        case And(members):
+            return any(_finds_something(member, finders) for member in members)
+        case Or(members):
+            return all(_finds_something(member, finders) for member in members)
+        case AtLeast(count, members):
+            return sum(not _finds_something(m, finders) for m in members) < count
+        case CascadeCond(steps, otherwise):
+            deciding = [step.condition for step in steps if step.answer]
+            return not otherwise and all(_finds_something(one, finders) for one in deciding)
+        case _:
+            return False
 
 
 def _exemptions(policy: CheckedPolicy) -> Iterator[Diagnostic]:

@@ -319,6 +319,13 @@ def _narrowed(scope: Scope, node: ast.Apply, rule: Rule) -> Rule:
 def _on_surfaces(scope: Scope, argument: ast.Argument, rule: Rule) -> Rule:
     items = argument.value.items if isinstance(argument.value, ast.ListOf) else (argument.value,)
     wanted: list[On] = []
+    if not items:
+        scope.error(
+            "bad-apply",
+            argument.value,
+            f"`{rule.name}` is applied to no surface",
+            help="it judges " + ", ".join(f"`{surface}`" for surface in rule.surfaces),
+        )
     for item in items:
         text = str(item.value) if isinstance(item, ast.Literal) else ""
         if text not in SURFACES:

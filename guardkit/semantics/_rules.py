@@ -134,6 +134,7 @@ def read_tiers(scope: Scope) -> tuple[Tier, ...]:
                 )
                 continue
             chain.append(known.get(name.text, Tier(name.text, ACTIONS[1:], "block")))
+        _helpfulness_last(scope, declared[0])
     narrowed: dict[str, ast.Tier] = {}
     for node in scope.file.declarations:
         if isinstance(node, ast.Tier):
@@ -148,6 +149,20 @@ def read_tiers(scope: Scope) -> tuple[Tier, ...]:
                     help=f"add `tier {name.text} on_error block`",
                 )
     return tuple(chain)
+
+
+def _helpfulness_last(scope: Scope, node: ast.Tiers) -> None:
+    """A tier above others may lift their rules, and `helpfulness` weakens no tier."""
+    names = [name.text for name in node.names]
+    if "helpfulness" not in names[:-1]:
+        return
+    place = names.index("helpfulness")
+    scope.error(
+        "tier-widened",
+        node.names[place],
+        f"`helpfulness` stands above `{names[place + 1]}`",
+        help="put it last: it records over-refusal and lifts no rule of another tier",
+    )
 
 
 def _narrow(scope: Scope, node: ast.Tier, chain: list[Tier], narrowed: dict[str, ast.Tier]) -> None:

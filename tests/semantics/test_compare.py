@@ -384,6 +384,26 @@ def test_settings_are_listed_and_weakening_ones_marked() -> None:
             replace(BASE, windows=(replace(window, counts=("r",)),)),
             ("window", "changed", "count", True),
         ),
+        (
+            with_rule(action=Act("revise", otherwise=Act("block"))),
+            with_rule(action=Act("revise", otherwise=Act("flag"))),
+            ("rule", "changed", "then", True),
+        ),
+        (
+            with_rule(action=Act("revise", otherwise=Act("flag"))),
+            with_rule(action=Act("revise", otherwise=Act("block"))),
+            ("rule", "changed", "then", False),
+        ),
+        (
+            with_rule(action=Act("rewrite", form="mask", keep=2)),
+            with_rule(action=Act("rewrite", form="mask", keep=8)),
+            ("rule", "changed", "then", True),
+        ),
+        (
+            with_rule(action=Act("rewrite", form="text", text="-", whole=True)),
+            with_rule(action=Act("rewrite", form="text", text="-")),
+            ("rule", "changed", "then", True),
+        ),
     ]
     for old, new, wanted in rows:
         assert settings(old, new) == [wanted]

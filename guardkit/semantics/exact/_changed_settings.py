@@ -124,6 +124,10 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
         **{("sequence", s.name): s.turns for s in new.sequences},
     }
     counts = {w.name: set(w.counts) for w in new.windows}
+    acts = tuple(
+        {rule.name: rule.action for rule in policy.rules if rule.mode == "enforce"}
+        for policy in (old, new)
+    )
 
     def judge(kind: str, name: str, field: str, before: str, after: str) -> bool:
         match kind, field:
@@ -135,6 +139,9 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
                 return after > before
             case "rule", "for session":
                 return before == "yes"
+            case "rule", "then":
+                one, other = (side.get(name) for side in acts)
+                return one is not None and other is not None and _does_less(one, other)
             case (("window" | "sequence"), ("last" | "within")):
                 return now[kind, name] < turns[kind, name]
             case "window", "count":
@@ -143,6 +150,20 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
                 return False
 
     return judge
+
+
+def _does_less(before: Act, after: Act) -> bool:
+    """Whether an action of the same name lets more through; other names show as outcomes."""
+    if before.verb != after.verb:
+        return False
+    if before.otherwise is not None and after.otherwise is not None:
+        one, other = before.otherwise, after.otherwise
+        return STRENGTH[other.verb] < STRENGTH[one.verb] or _does_less(one, other)
+    if before.verb != "rewrite" or after.whole:
+        return False
+    return before.whole or (
+        after.form == "mask" and before.form == "mask" and after.keep > before.keep
+    )
 
 
 # --- every declaration as texts
