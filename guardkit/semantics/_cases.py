@@ -11,6 +11,7 @@ from guardkit.syntax import ast
 from guardkit.types import ACTIONS, Action, Surface
 
 from ._checks import read_file
+from ._clauses import Clauses
 from ._conditions import listed, resolve
 from ._event_fields import Setting
 from ._policy import (
@@ -27,7 +28,7 @@ from ._policy import (
     TestCase,
     TestStep,
 )
-from ._rules import Clauses, read_targets
+from ._rules import read_targets
 from ._scope import Scope
 from ._state import find_rule
 from ._tools import all_tools, find_tool

@@ -14,6 +14,7 @@ from guardkit.types import SEVERITIES
 
 from ._cases import read_monitor, read_probe, read_test
 from ._checks import check_declaration
+from ._clauses import Clauses
 from ._library import Library
 from ._lints import lint
 from ._modules import apply_rule, bind_params, refuse_in_module, use_module
@@ -32,7 +33,7 @@ from ._policy import (
     atoms_of,
     check_of,
 )
-from ._rules import DEFAULT_TIERS, Clauses, read_rule, read_tiers
+from ._rules import DEFAULT_TIERS, read_rule, read_tiers
 from ._scope import Scope
 from ._state import (
     blocks,

@@ -10,6 +10,7 @@ from guardkit.diagnostics import Label, did_you_mean
 from guardkit.syntax import ast
 from guardkit.types import Surface
 
+from ._clauses import Clauses
 from ._conditions import resolve
 from ._event_fields import Setting
 from ._policy import (
@@ -24,7 +25,7 @@ from ._policy import (
     SequenceEvent,
     Window,
 )
-from ._rules import Clauses, find_principle, find_tier, read_refs, read_targets
+from ._rules import find_principle, find_tier, read_refs, read_targets
 from ._scope import Scope
 from ._tools import all_tools
 from ._values import plain_literal
