@@ -327,8 +327,8 @@ def test_a_rule_in_shadow_holds_nothing_back() -> None:
 # --- speed
 
 
-def test_a_thousand_rules_lower_in_a_fifth_of_a_second() -> None:
-    """0.2 s on a quiet core; on a busy or slow one, the time of four million plain additions."""
+def test_a_thousand_rules_lower_in_under_a_second() -> None:
+    """0.2 s on a quiet core, which `benchmarks/` measures; here only a slump is caught."""
     found = thousand_rules()
     gc.collect()
     gc.freeze()  # what other tests left behind is not this test's to walk
@@ -337,7 +337,7 @@ def test_a_thousand_rules_lower_in_a_fifth_of_a_second() -> None:
     finally:
         gc.unfreeze()
     assert min(lowering for lowering, _ in rounds) <= max(
-        0.2, 4 * min(plain for _, plain in rounds)
+        1.0, 15 * min(plain for _, plain in rounds)
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from guardkit.diagnostics import CODES
 from guardkit.guard import compile_text
+from guardkit.semantics import Checked
 
 from ._policies import mutate, random_policy
 
@@ -47,10 +48,17 @@ def texts(count: int, seed: int) -> Iterator[str]:
             yield random.choice(["", "guardkit 1\n", "guardkit 1\npolicy p\n"]) + body
 
 
-def hold(text: str) -> None:
-    began = time.perf_counter()
+def timed(text: str) -> tuple[Checked, float]:
+    began = time.process_time()
     checked = compile_text(text, root=SAMPLES, std=SAMPLES / "std", today=TODAY)
-    assert time.perf_counter() - began < 1.0, f"slow: {text!r}"
+    return checked, time.process_time() - began
+
+
+def hold(text: str) -> None:
+    checked, took = timed(text)
+    if took >= 1.0:  # a machine may stall once
+        checked, took = timed(text)
+    assert took < 1.0, f"slow: {text!r}"
     errors = [d for d in checked.diagnostics if d.is_error]
     assert (checked.policy is None) == bool(errors), text
     for found in checked.diagnostics:
