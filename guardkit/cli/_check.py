@@ -70,7 +70,7 @@ def command(
             policies.append((path, policy))
     found = unique(found)
     if format == "full":
-        _show(show, found, policies, fixed, verbose=verbose, strict=strict)
+        _show(show, found, policies, fixed, verbose=verbose, strict=strict, is_fixed=fix)
     else:
         for line in fixed:
             show.say(line)
@@ -79,7 +79,7 @@ def command(
             show.out.data(text)
         else:
             show.out.write(text)
-            show.say(summed_up(show, found))
+            show.say(summed_up(show, found) + _fixable(found, is_fixed=fix))
     return exit_code(found, strict=strict)
 
 
@@ -107,6 +107,7 @@ def _show(
     *,
     verbose: bool,
     strict: bool,
+    is_fixed: bool,
 ) -> None:
     if show_frames(show, found, verbose=verbose):
         show.say()
@@ -120,7 +121,13 @@ def _show(
                 show.say(line)
     warned = any(d.level == "warning" for d in found) and exit_code(found) == 0
     why = "; under --strict that is a failure" if warned and strict else ""
-    show.say(summed_up(show, found) + why)
+    show.say(summed_up(show, found) + _fixable(found, is_fixed=is_fixed) + why)
+
+
+def _fixable(found: Sequence[Diagnostic], *, is_fixed: bool) -> str:
+    """How many of the findings `--fix` would put right."""
+    number = 0 if is_fixed else sum(d.fix is not None and d.fix.safe for d in found)
+    return f"; {number} fixable with --fix" if number else ""
 
 
 def _guards(show: Screen, path: str, policy: CheckedPolicy) -> list[str]:

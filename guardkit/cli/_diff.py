@@ -48,6 +48,8 @@ def command(
         show.out.write(_json(comparison))
     else:
         show.out.write(render_comparison(comparison, show.out.width))
+    if any(setting.kind == "check" and setting.how == "changed" for setting in comparison.settings):
+        show.say("a changed check may find less: that is not compared, only its tests tell")
     if comparison.is_weaker:
         return FINDINGS
     return CLEAN if comparison.is_exact else UNJUDGED

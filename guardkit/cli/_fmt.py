@@ -74,7 +74,8 @@ def command(files: tuple[str, ...], only_check: bool, as_diff: bool) -> int:
         show_frames(show, wrong)
         show.say()
         show.say(summed_up(show, wrong))
-    show.say(_told(changed, same, is_dry=is_dry))
+    if changed or same or not wrong:
+        show.say(_told(changed, same, is_dry=is_dry))
     if wrong:
         return WRONG
     return FINDINGS if is_dry and changed else CLEAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,8 @@ import click
 from ._exits import BUG, CLEAN, INTERRUPTED, READER_GONE, WRONG
 from ._verbs import CONTEXT, Verbs, shared_options, version
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a stream that takes no more says: not a bug."""
 _EPILOG = """\b
 Exit codes: 0 clean, 1 findings, 2 the policy or the command line is wrong,
 3 could not judge, 5 nothing to do, 101 a bug in guardkit, 130 interrupted.
@@ -82,6 +85,13 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _drop_output()
         return READER_GONE
+    except OSError as error:
+        if error.errno not in _FULL:
+            _confess(error, arguments)
+            return BUG
+        _tell(f"error: the output cannot be written: {(error.strerror or 'it failed').lower()}")
+        _drop_output()
+        return WRONG
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a bug and ends here
         _confess(error, arguments)
         return BUG

@@ -25,6 +25,8 @@ def find_policies(names: Sequence[str]) -> tuple[list[Path], list[Diagnostic]]:
     found: dict[Path, None] = {}
     wrong: list[Diagnostic] = []
     for name in names:
+        if not name:  # `"$UNSET"`: it must not stand for the current folder
+            raise click.UsageError("FILE is empty.")
         path = Path(name)
         if not path.is_dir():
             found[path] = None

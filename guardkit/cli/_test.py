@@ -136,18 +136,21 @@ def _tell(show: Screen, suites: list[Suite], *, is_told: bool) -> None:
                 show_result(show, result)
     probes = [probe for suite in suites if suite.policy for probe in suite.policy.probes]
     if probes:
-        is_told = _apart(show, is_told)
+        if is_told:
+            show.say()
+        is_told = True
         for probe in probes:
             show.say(show.err.paint(f"probe {probe.name}: not run yet", "dim"))
     if any(suite.results or suite.policy is None for suite in suites):
-        _apart(show, is_told)
+        if is_told:
+            show.say()
         show.say(summed_up(show, suites))
 
 
 def _apart(show: Screen, is_told: bool) -> bool:
     """A blank line after what stands above, if anything does."""
     if is_told:
-        show.say()
+        show.err.line()
     return True
 
 

@@ -294,3 +294,10 @@ def test_fix_leaves_unsafe_fixes_and_clean_files_alone(small: Path, wrong: Path)
         before = path.read_bytes(), path.stat().st_mtime_ns
         guardkit("check", "--fix", path)
         assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_the_sum_says_what_fix_would_do(tmp_path: Path) -> None:
+    path = tmp_path / "slip.guard"
+    path.write_text(SMALL.replace("  tier safety", "  teir safety"), encoding="utf-8")
+    assert guardkit("check", str(path)).err.endswith("1 error in 1 file; 1 fixable with --fix\n")
+    assert "fixable" not in guardkit("check", "--fix", str(path)).err

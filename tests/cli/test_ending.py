@@ -358,3 +358,14 @@ def test_the_order_of_a_file_changes_nothing(tmp_path: Path) -> None:
         drawn.append(guardkit("graph", "--format", "json", path).out)
         assert guardkit("test", path).code == 0
     assert drawn[0] == drawn[1] != ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_no_bug(small: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*START, "graph", str(small)], stdout=full, stderr=subprocess.PIPE, env=plain()
+        )
+    assert done.returncode == 2
+    assert b"cannot be written" in done.stderr
+    assert b"bug" not in done.stderr

@@ -145,3 +145,15 @@ def test_bytes_survive_a_pipe() -> None:
     assert "« bonjour » – 你好" in done.out
     ascii_only = process("fmt", "-", input=text.encode(), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert ascii_only.out == done.out
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    done = guardkit("fmt", "")
+    assert done.code == 2
+    assert "FILE is empty" in done.err
+
+
+def test_a_file_that_cannot_be_formatted_is_not_counted_as_in_style(tmp_path: Path) -> None:
+    path = tmp_path / "empty.guard"
+    path.write_text("", encoding="utf-8")
+    assert "in style" not in guardkit("fmt", str(path)).err

@@ -239,3 +239,11 @@ def test_the_example_of_a_change_is_a_test(small: Path, tmp_path: Path) -> None:
 def test_a_policy_that_does_not_compile_is_not_compared(small: Path, tmp_path: Path) -> None:
     done = guardkit("diff", small, tmp_path / "none.guard")
     assert (done.code, done.out) == (2, "")
+
+
+def test_a_changed_check_is_said_not_to_be_compared(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.guard", tmp_path / "new.guard"
+    old.write_text(SMALL, encoding="utf-8")
+    new.write_text(SMALL.replace("hello\\b", "hello world\\b"), encoding="utf-8")
+    assert "may find less" in guardkit("diff", str(old), str(new)).err
+    assert "may find less" not in guardkit("diff", str(old), str(old)).err

@@ -276,3 +276,10 @@ def test_a_report_that_cannot_be_written(policy: Path, tmp_path: Path) -> None:
     done = guardkit("test", policy, "--junit", tmp_path / "none" / "report.xml")
     assert done.code == 2
     assert "cannot be written" in done.err
+
+
+def test_failures_stand_apart_when_quiet(tmp_path: Path) -> None:
+    path = tmp_path / "two.guard"
+    failing = 'test "{}" {{\n  input  "hello"\n  expect pass\n}}\n'
+    path.write_text(SMALL + failing.format("a") + failing.format("b"), encoding="utf-8")
+    assert '\n\nerror[failed]: "b"' in guardkit("test", "-q", str(path)).err
