@@ -6,10 +6,10 @@ two guards with different kinds live in one process.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol
 
 Answers = Literal["answer", "score", "number", "label"]
 """What a check gives back: yes/no, a score from 0 to 1, a count, or one of its labels."""
@@ -106,23 +106,155 @@ class CheckSpec:
         return next((reach for name, reach in self.reach_with if name in given), self.reach)
 
 
+# --- what a kind does: its settings become one of three live checks
+
+Form = Literal["plain", "loose"]
+"""How a view of a text is written: as people write, or with blanks lost and look-alike letters and
+digits folded into one (`i` for `i l 1 ! |`)."""
+
+
+class Hit(NamedTuple):
+    """A match, in code points of the text that was handed over."""
+
+    start: int
+    end: int
+    label: str = ""
+
+
+class Answer(NamedTuple):
+    """What a check says about a text: yes or no, a number, a label; None when it cannot say."""
+
+    value: bool | float | str | None
+    hits: tuple[Hit, ...] = ()
+    """Where, in code points of the original text, for a kind that finds spans."""
+
+
+NO = Answer(False)
+UNKNOWN = Answer(None)
+
+
+class Viewed(Protocol):
+    """One view of a text, with the way back to the original."""
+
+    @property
+    def name(self) -> str:
+        """The view, as findings name it."""
+
+    @property
+    def form(self) -> Form:
+        """How the view is written."""
+
+    @property
+    def text(self) -> str:
+        """What a check reads."""
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the original that a stretch of this view stands for."""
+
+
+class Subject(Protocol):
+    """One text being judged, and what belongs to its exchange."""
+
+    @property
+    def text(self) -> str:
+        """The original."""
+
+    @property
+    def surface(self) -> str:
+        """Where it was found."""
+
+    @property
+    def canary(self) -> str | None:
+        """The mark in this session's system prompt, if it has one."""
+
+    def views(self) -> tuple[Viewed, ...]:
+        """Every view of the text, the original first."""
+
+    def protected(self, source: str) -> tuple[str, ...] | None:
+        """The texts of `context`, `retrieved` or `input`; None when there are none."""
+
+
+class Finder(Protocol):
+    """Finds matches, and names the patterns without which there is none.
+
+    The patterns of all finders of a surface are searched in one scan. So a text in which none of
+    them occurs costs a finder nothing.
+    """
+
+    def needles(self, form: Form) -> tuple[str, ...]:
+        """RE2 patterns; a text without any of them is a sure no. Empty: does not read this form."""
+
+    def find(self, text: str, seen: Sequence[int], form: Form) -> Sequence[Hit]:
+        """Every match in one view. `seen` are the indexes of the needles that occur in it."""
+
+    @property
+    def key_words(self) -> tuple[str, ...]:
+        """Words in lower case, one of which stands in every match; empty where there are none."""
+
+
+class Reader(Protocol):
+    """Works an answer out of a text at once: no waiting, no I/O, time in step with the length."""
+
+    def read(self, subject: Subject) -> Answer:
+        """The answer; an exception is an unknown."""
+
+
+class Caller(Protocol):
+    """Asks code that is not ours, or that takes its time. The engine gives it a deadline."""
+
+    async def call(self, subject: Subject) -> Answer:
+        """The answer; an exception is an unknown."""
+
+
+Live = Finder | Reader | Caller
+
+
+class Setting(Protocol):
+    """What a check may look around for while it is bound."""
+
+    @property
+    def name(self) -> str:
+        """The check's name in the policy."""
+
+    @property
+    def given(self) -> object | None:
+        """What the program handed over for this check by name, if anything."""
+
+    def file(self, name: str) -> bytes:
+        """A data file of the policy, by the name the check's config has for it."""
+
+
+Bind = Callable[[Mapping[str, object], Setting], Live]
+"""Makes a live check of a check's config. Everything that can be prepared is prepared here.
+
+Raises:
+    BindError: This machine cannot run the check.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """Every check kind of one installation, and the other words the language may be given."""
 
     specs: Mapping[str, CheckSpec] = field(default_factory=dict)
     disguises: frozenset[str] = frozenset()
+    binds: Mapping[str, Bind] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, specs: Iterable[CheckSpec], disguises: Iterable[str] = ()) -> Catalog:
+    def of(
+        cls,
+        specs: Iterable[CheckSpec],
+        disguises: Iterable[str] = (),
+        binds: Mapping[str, Bind] | None = None,
+    ) -> Catalog:
         """A catalog of these kinds; two kinds of one name are an error."""
         by_kind: dict[str, CheckSpec] = {}
         for spec in specs:
             if spec.kind in by_kind:
                 raise ValueError(f"check kind `{spec.kind}` is defined twice")
             by_kind[spec.kind] = spec
-        return cls(MappingProxyType(by_kind), frozenset(disguises))
+        return cls(MappingProxyType(by_kind), frozenset(disguises), dict(binds or {}))
 
     def with_specs(self, specs: Iterable[CheckSpec]) -> Catalog:
         """A new catalog with these kinds added."""
-        return Catalog.of([*self.specs.values(), *specs], self.disguises)
+        return Catalog.of([*self.specs.values(), *specs], self.disguises, self.binds)
