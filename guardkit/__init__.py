@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         PolicyError,
         UsageError,
     )
+    from guardkit.guard import Guard, load, loads, scan
+    from guardkit.runtime import MemoryHolds, SqliteHolds
+    from guardkit.types import Finding, Record, Verdict
 
 __version__ = "0.1.0"
 
@@ -27,13 +30,22 @@ __all__ = [
     "BindError",
     "Blocked",
     "CheckError",
+    "Finding",
+    "Guard",
     "GuardkitError",
+    "MemoryHolds",
     "PolicyError",
+    "Record",
+    "SqliteHolds",
     "UsageError",
+    "Verdict",
     "__version__",
+    "load",
+    "loads",
+    "scan",
 ]
 
-# The room that each name comes from. `guard` and `types` join here: "guard": ("Guard", "load", …).
+# The room that each name comes from.
 _ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (
         "BindError",
@@ -43,6 +55,9 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "PolicyError",
         "UsageError",
     ),
+    "guard": ("Guard", "load", "loads", "scan"),
+    "runtime": ("MemoryHolds", "SqliteHolds"),
+    "types": ("Finding", "Record", "Verdict"),
 }
 
 __getattr__ = _loader(__name__, _ROOMS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Answers = Literal["answer", "score", "number", "label"]
 """What a check gives back: yes/no, a score from 0 to 1, a count, or one of its labels."""
@@ -90,6 +90,8 @@ class CheckSpec:
     """At least one of these properties has to be given."""
     answers_with: tuple[tuple[str, Answers], ...] = ()
     """A property whose presence changes what the check answers; the first that is given counts."""
+    labels: tuple[str, ...] = ()
+    """What a kind that answers with a label may say, where its settings do not list them."""
     yes_rate: float = 0.02
     """How often ordinary text makes it answer yes: the compiler's estimate, not a promise."""
     is_deterministic: bool = True
@@ -174,6 +176,7 @@ class Subject(Protocol):
         """The texts of `context`, `retrieved` or `input`; None when there are none."""
 
 
+@runtime_checkable
 class Finder(Protocol):
     """Finds matches, and names the patterns without which there is none.
 
@@ -192,6 +195,7 @@ class Finder(Protocol):
         """Words in lower case, one of which stands in every match; empty where there are none."""
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Works an answer out of a text at once: no waiting, no I/O, time in step with the length."""
 
@@ -199,6 +203,7 @@ class Reader(Protocol):
         """The answer; an exception is an unknown."""
 
 
+@runtime_checkable
 class Caller(Protocol):
     """Asks code that is not ours, or that takes its time. The engine gives it a deadline."""
 

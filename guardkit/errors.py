@@ -13,11 +13,11 @@ Guarded content stays out of every message here: policy text may be quoted, prom
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guardkit.diagnostics import Diagnostic
-    from guardkit.types import Action
+    from guardkit.types import Verdict
 
 __all__ = [
     "BindError",
@@ -27,26 +27,6 @@ __all__ = [
     "PolicyError",
     "UsageError",
 ]
-
-
-class Judged(Protocol):
-    """What `Blocked` needs of the verdict that it carries."""
-
-    @property
-    def action(self) -> Action:
-        """The strongest action of the rules that fired."""
-
-    @property
-    def text(self) -> str:
-        """What may be delivered."""
-
-    @property
-    def message(self) -> str | None:
-        """What the user may be told."""
-
-    @property
-    def fired(self) -> tuple[str, ...]:
-        """The names of the enforcing rules that fired."""
 
 
 class GuardkitError(Exception):
@@ -115,9 +95,9 @@ class Blocked(GuardkitError):  # noqa: N818 - a decision, not a fault
         verdict: The verdict; what the user may be told is its `message`.
     """
 
-    verdict: Judged
+    verdict: Verdict
 
-    def __init__(self, verdict: Judged) -> None:
+    def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         super().__init__(verdict)
 

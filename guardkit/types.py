@@ -1,9 +1,10 @@
-"""Words everyone shares: actions, surfaces, severities, answers; no logic but their order."""
+"""Words everyone shares: actions, surfaces, severities, truths, and the verdict made of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Action = Literal["pass", "flag", "rewrite", "revise", "hold", "block"]
 Surface = Literal["input", "retrieved", "tool_call", "tool_result", "output", "conversation"]
@@ -47,3 +48,128 @@ class Truth(Enum):
 
     def __invert__(self) -> Truth:
         return Truth(2 - self.value)
+
+
+# --- what a judgement comes to
+
+
+class Finding(NamedTuple):
+    """A match of a rule that fired: where it stands, never what it says."""
+
+    rule: str
+    check: str
+    label: str
+    start: int
+    end: int
+    """`start` and `end` count code points of the original text."""
+    score: float | None = None
+    view: str = "raw"
+    """The view of the text in which it was found."""
+    pointer: str = ""
+    """For a tool call: the JSON pointer of the argument."""
+
+
+class Record(NamedTuple):
+    """One line of the ledger: a layer of the stack, who spoke there, and what came of it."""
+
+    layer: str
+    """The surface that was judged, or `model` for what the wrapped callable did."""
+    by: str
+    """`policy NAME`, `rule NAME` or `check NAME`."""
+    outcome: str
+    elapsed_us: float
+    score: float | None = None
+    detail: str = ""
+    """Why a check could not answer, or which view spoke; never any of the text."""
+
+
+class Next(NamedTuple):
+    """What becomes of a held or revised text later: an action, and what may then be delivered."""
+
+    action: Action
+    text: str
+    arguments: Mapping[str, object] | None = None
+
+
+class Verdict(NamedTuple):
+    """What the policy says about one text or tool call.
+
+    A tuple, because one is made for every call: a frozen dataclass of this size costs 2 µs.
+    """
+
+    action: Action
+    text: str
+    """What may be delivered: the text, the rewritten text, or the message of a block."""
+    surface: Surface
+    policy: str
+    """The digest of the plan that judged."""
+    elapsed_us: float
+    message: str | None = None
+    """What the user may be told when the action is `block`."""
+    fired: tuple[str, ...] = ()
+    """The enforcing rules that fired, by tier, severity and name."""
+    exempted: tuple[str, ...] = ()
+    shadow: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """The checks that could not answer where it mattered."""
+    undecided: tuple[str, ...] = ()
+    """The rules that an unknown reached; their `on_error` decided."""
+    records: tuple[Record, ...] = ()
+    tool: str | None = None
+    arguments: Mapping[str, object] | None = None
+    """The arguments of a tool call as they may be used; None for every other surface."""
+    hold: str | None = None
+    """The id under which a held text waits for approval."""
+    principle: str | None = None
+    """The principle a revision has to satisfy."""
+    rounds: int = 0
+    """How many revisions are allowed."""
+    approved: Next | None = None
+    otherwise: Next | None = None
+    session_closed: bool = False
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether `text` may be delivered as an answer to the question asked."""
+        return self.action in ("pass", "flag", "rewrite")
+
+    @property
+    def ledger(self) -> tuple[Record, ...]:
+        """Who spoke, in order, and what it took."""
+        whole = Record(self.surface, "policy", self.action, self.elapsed_us)
+        return (*self.records, whole)
+
+    def as_dict(self, *, text: bool = False) -> dict[str, object]:
+        """Plain data for JSON. Guarded text is left out unless asked for."""
+        shown: dict[str, object] = {
+            "action": self.action,
+            "surface": self.surface,
+            "policy": self.policy,
+            "message": self.message,
+            "fired": list(self.fired),
+            "exempted": list(self.exempted),
+            "shadow": list(self.shadow),
+            "findings": [finding._asdict() for finding in self.findings],
+            "unknown": list(self.unknown),
+            "ledger": [record._asdict() for record in self.ledger],
+            "elapsed_us": round(self.elapsed_us, 1),
+        }
+        for name in ("tool", "hold", "principle"):
+            if getattr(self, name) is not None:
+                shown[name] = getattr(self, name)
+        if self.session_closed:
+            shown["session_closed"] = True
+        if text:
+            shown["text"] = self.text
+            if self.arguments is not None:
+                shown["arguments"] = self.arguments
+        return shown
+
+    def __bool__(self) -> bool:
+        # A tuple is true whatever it says; `if guard.check(text):` must not mean "judged".
+        raise TypeError("a verdict is neither true nor false: ask for `.is_allowed` or `.action`")
+
+    def __repr__(self) -> str:
+        by = f" by {', '.join(self.fired)}" if self.fired else ""
+        return f"<Verdict {self.action} on {self.surface}{by}>"

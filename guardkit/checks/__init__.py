@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardkit.catalog import CheckSpec
+from guardkit.catalog import Bind, CheckSpec
 
 from . import (
     _canary,
@@ -26,7 +26,7 @@ from ._disguises import DISGUISES
 from ._entities import ENTITIES
 from ._pattern import VALIDATORS
 
-__all__ = ["DISGUISES", "ENTITIES", "SPECS", "VALIDATORS"]
+__all__ = ["BINDS", "DISGUISES", "ENTITIES", "SPECS", "VALIDATORS"]
 
 SPECS: tuple[CheckSpec, ...] = (
     _canary.SPEC,
@@ -47,3 +47,20 @@ SPECS: tuple[CheckSpec, ...] = (
     _words.SPEC,
 )
 """Every kind that ships, sorted by name; `guard` makes the catalog from them."""
+
+BINDS: dict[str, Bind] = {
+    "canary": _canary.bind,
+    "echo": _echo.bind,
+    "entities": _entities.bind,
+    "invisible": _invisible.bind,
+    "judge": _judge.bind,
+    "length": _length.bind,
+    "links": _links.bind,
+    "pattern": _pattern.bind,
+    "python": _python.bind,
+    "repetition": _repetition.bind,
+    "schema": _schema.bind,
+    "script": _script.bind,
+    "words": _words.bind,
+}
+"""What each kind does. The kinds that are missing here need models."""

@@ -2,15 +2,16 @@
 
 `call` names an async callable that gets the text and the rubric and returns a number from 0 to 1.
 Anything else it returns, an exception and a time-out are unknown: the tier's `on_error` decides,
-and a judge can only tighten a verdict.
+and a judge can only tighten a verdict. A callable that is not async runs in a thread.
 
 Why it matters
     Some questions need a reader: tone, fairness, whether a promise was made. A judge is slow, dear
     and swayed by the text it reads, so the language wants a cheaper step before it.
 
 Known misses
-    The text can talk to the judge: give it no tools and treat its no with care. Scores drift when
-    the model behind it is updated. The same text may score differently twice; nothing is cached.
+    The text can talk to the judge: fence it, give the judge no tools and treat its no with care.
+    Scores drift when the model behind it is updated. The same text may score differently twice;
+    nothing is cached.
 
 Example
     check tone = judge {
@@ -35,7 +36,20 @@ Data it reads
 
 from __future__ import annotations
 
-from guardkit.catalog import CheckSpec, Cost, PropertySpec
+from collections.abc import Mapping
+
+from guardkit.catalog import (
+    UNKNOWN,
+    Answer,
+    CheckSpec,
+    Cost,
+    PropertySpec,
+    Setting,
+    Subject,
+)
+from guardkit.errors import BindError
+
+from ._called import Called, as_score, called, made
 
 SPEC = CheckSpec(
     kind="judge",
@@ -59,3 +73,35 @@ SPEC = CheckSpec(
     is_deterministic=False,
     needs_gate=True,
 )
+
+
+def bind(config: Mapping[str, object], setting: Setting) -> Judge:
+    """A caller that asks the judge of one check.
+
+    Raises:
+        BindError: The callable is not there, or it is none.
+    """
+    target = made(called(config, setting), f"the judge of `{setting.name}`")
+    if not callable(target):
+        raise BindError(f"the judge of `{setting.name}` cannot be called")
+    return Judge(Called(target), str(config.get("rubric", "")))
+
+
+class Judge:
+    """Asks a model of the program's own; implements `Caller`.
+
+    Args:
+        ask: The judge.
+        rubric: The question it is to answer.
+    """
+
+    __slots__ = ("_ask", "_rubric")
+
+    def __init__(self, ask: Called, rubric: str) -> None:
+        self._ask = ask
+        self._rubric = rubric
+
+    async def call(self, subject: Subject) -> Answer:
+        """The score, or unknown for anything that is none."""
+        score = as_score(await self._ask(subject.text, self._rubric))
+        return UNKNOWN if score is None else Answer(score)

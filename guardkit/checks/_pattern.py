@@ -12,7 +12,8 @@ Why it matters
 Known misses
     A value in words ("four one one one"), a value split over two messages, a value inside an
     image. A pattern that can match without an upper length needs `hold_back all` on a stream.
-    Some patterns have no form for de-spaced text; `check --verbose` names them.
+    Some patterns have no form for de-spaced text; `check --verbose` names them. Of more than
+    100,000 matches in one text the rest counts as one; with a validator the answer is unknown.
 
 Example
     check order_number = pattern {
@@ -35,7 +36,9 @@ Options
     Validators: `aba` (bank routing number), `base58check` and `bech32` (wallet addresses),
     `date` (a day in the calendar), `domain`, `ean`, `email`, `entropy` (takes a bound: bits per
     character, `entropy >= 3.5`, 0 to 8), `iban`, `imei`, `ip`, `isbn`, `isin`, `lei`, `luhn`,
-    `mac`, `mod11`, `mod97`, `uuid`, `verhoeff`, `vin`. All but `entropy` are used without a bound.
+    `mac`, `mod11` (weights from the right: 1 to 10 for up to ten characters, else 1 and 2 to 7 in
+    turn; `X` is ten), `mod97`, `uuid`, `verhoeff`, `vin`. All but `entropy` are used without a
+    bound. A `date` is written in figures.
 
 Cost
     Shares `scan`: every pattern of every check on a text is found in one pass of about 13 µs for
@@ -48,10 +51,16 @@ Data it reads
 
 from __future__ import annotations
 
-from guardkit.catalog import CheckSpec, PropertySpec
+from collections.abc import Mapping, Sequence
 
+from guardkit.catalog import CheckSpec, Form, Hit, PropertySpec, Setting
+from guardkit.errors import CheckError
+
+from ._loosen import key_words, loosen, reads_loose, some_key_words
+from ._matches import Program, TooManyError, find_all, iter_all, outermost, prepare, with_flags
 from ._properties import LABEL, VIEWS
 from ._shared_costs import scan_cost
+from ._validators import Validator, validator
 
 VALIDATORS: tuple[str, ...] = (
     "aba",
@@ -101,3 +110,85 @@ SPEC = CheckSpec(
     spans=True,
     yes_rate=0.01,
 )
+
+
+def bind(config: Mapping[str, object], setting: Setting) -> PatternFinder:
+    """A finder for the patterns of one check.
+
+    Raises:
+        BindError: A pattern is too large for this machine.
+    """
+    matches = config.get("match")
+    patterns = [
+        (str(match[0]), str(match[1]))
+        for match in (matches if isinstance(matches, tuple) else ())
+        if isinstance(match, tuple)
+    ]
+    valid = config.get("valid")
+    accepts = validator(str(valid[0]), float(valid[1])) if isinstance(valid, tuple) else None
+    return PatternFinder(setting.name, patterns, accepts, is_loose=reads_loose(config))
+
+
+class PatternFinder:
+    """Finds the matches of some patterns; implements `Finder`.
+
+    Args:
+        name: The check's name, for errors.
+        patterns: Sources with their flags.
+        accepts: What a match has to pass.
+        is_loose: Whether texts of form `loose` are read.
+    """
+
+    __slots__ = ("_accepts", "_name", "_needles", "_programs", "key_words")
+
+    def __init__(
+        self,
+        name: str,
+        patterns: Sequence[tuple[str, str]],
+        accepts: Validator | None,
+        *,
+        is_loose: bool,
+    ) -> None:
+        self._name = name
+        self._accepts = accepts
+        plain = tuple(prepare(source, flags) for source, flags in patterns)
+        # A loose form has shorter loops than the pattern: it looks no further.
+        loose = {
+            form: prepare(form, is_near=not program.is_far)
+            for (source, _), program in zip(patterns, plain, strict=True)
+            if is_loose and (form := loosen(source)) is not None
+        }
+        self._needles: dict[Form, tuple[str, ...]] = {
+            "plain": tuple(with_flags(source, flags) for source, flags in patterns),
+            "loose": tuple(loose),
+        }
+        self._programs: dict[Form, tuple[Program, ...]] = {
+            "plain": plain,
+            "loose": tuple(loose.values()),
+        }
+        words = (word for source, _ in patterns for word in key_words(source))
+        self.key_words: tuple[str, ...] = some_key_words(words) if is_loose else ()
+
+    def needles(self, form: Form) -> tuple[str, ...]:
+        """The patterns themselves; for `loose` those of them that have such a form."""
+        return self._needles[form]
+
+    def find(self, text: str, seen: Sequence[int], form: Form) -> Sequence[Hit]:
+        """Every match of the patterns that were seen, one inside another left out.
+
+        Raises:
+            CheckError: There are more matches than can be validated.
+        """
+        spans: list[tuple[int, int]] = []
+        for index in seen:
+            program = self._programs[form][index]
+            spans += self._valid(program, text) if self._accepts else find_all(program, text)
+        return [Hit(start, end) for start, end in outermost(spans)]
+
+    def _valid(self, program: Program, text: str) -> list[tuple[int, int]]:
+        accepts = self._accepts
+        assert accepts is not None
+        try:
+            return [(s, e) for s, e in iter_all(program, text) if accepts(text[s:e])]
+        except TooManyError as error:
+            raise CheckError(f"`{self._name}` has more matches than it can validate") from error

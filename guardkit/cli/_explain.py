@@ -1,4 +1,4 @@
-"""`guardkit explain`: the page of a diagnostic."""
+"""`guardkit explain`: the page of a diagnostic, or the decision tree of one verdict."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 import guardkit.diagnostics as diagnostics
 from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
+from guardkit.types import SURFACES, Surface
 
 from ._exits import CLEAN, WRONG
+from ._policies import PARAM, STD, Params
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -24,12 +26,24 @@ _FAMILIES = {
 
 
 @verb("explain")
-@click.argument("words", nargs=-1, metavar="[CODE]")
+@click.argument("words", nargs=-1, metavar="CODE | FILE TEXT")
 @click.option("--list", "lists", is_flag=True, help="List every code.")
-def command(words: tuple[str, ...], lists: bool) -> int:
-    """Show the page of a diagnostic: what it means, an example, the way out.
+@click.option(
+    "--on",
+    type=click.Choice([s for s in SURFACES if s != "conversation"]),
+    default="input",
+    metavar="SURFACE",
+    help="The surface of TEXT: input, output, retrieved, tool_call, tool_result.",
+)
+@PARAM
+@STD
+def command(
+    words: tuple[str, ...], lists: bool, on: Surface, params: Params, std: Path | None
+) -> int:
+    """Show the page of a diagnostic, or why a policy judges a text as it does.
 
-    CODE is an id such as GK201, or its name, such as unknown-check.
+    CODE is an id such as GK201, or its name, such as unknown-check. With FILE and TEXT every rule
+    of the surface is shown as a tree of conditions and answers; `-` reads TEXT from standard input.
     """
     show = screen()
     if lists:
@@ -38,8 +52,12 @@ def command(words: tuple[str, ...], lists: bool) -> int:
     if not words:
         raise click.UsageError("Name a code, such as GK201, or list them all with --list.")
     if len(words) > 1 or words[0].endswith(".guard"):
-        show.complain("explaining the verdict on a text is not in this version; name a code")
-        return WRONG
+        if len(words) != 2:
+            raise click.UsageError("Name a policy and one text: guardkit explain FILE TEXT.")
+        # Imported here: the page of a code needs no engine.
+        from ._explain_verdict import explain_verdict
+
+        return explain_verdict(show, *words, on=on, params=dict(params), std=std)
     code = _find(words[0])
     if code is None:
         show.complain(f"there is no code `{visible(words[0])}`; {_advice(words[0])}")

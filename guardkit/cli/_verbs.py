@@ -22,7 +22,10 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Try it",
-        (("test", "Run the `test` blocks of policies"),),
+        (
+            ("test", "Run the `test` blocks of policies"),
+            ("scan", "Judge texts by a policy"),
+        ),
     ),
     (
         "Understand it",
@@ -30,7 +33,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("graph", "Draw the compiled rule graph"),
             ("cost", "Show what a policy costs, against its budgets"),
             ("diff", "Show which verdicts change between two policies"),
-            ("explain", "Show the page of a diagnostic"),
+            ("explain", "Show the page of a diagnostic, or why a verdict is what it is"),
         ),
     ),
 )

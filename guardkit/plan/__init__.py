@@ -4,6 +4,7 @@ from ._cost import CHUNK_KB, cost_table, spell_us
 from ._draw import DRAW_FORMATS, DrawFormat, draw
 from ._estimate_cost import costs_of
 from ._graph import dump
+from ._labels import title_of
 from ._lower import lower_naively
 from ._nodes import (
     UNBOUNDED,
@@ -112,6 +113,7 @@ __all__ = [
     "lower_naively",
     "settle",
     "spell_us",
+    "title_of",
     "to_json",
     "verify_budgets",
 ]

@@ -100,7 +100,7 @@ def _ranked(policy: checked.CheckedPolicy) -> list[checked.Rule]:
 
 def _row(rule: checked.Rule, checks: Mapping[str, checked.Check]) -> RuleRow:
     asked = {checked.check_of(atom) for atom in checked.atoms_of(rule.condition)}
-    spoken = {name for name in checked.positive_checks(rule.condition) if checks[name].spans}
+    spoken = set(checked.positive_checks(rule.condition))
     surfaces = {on.surface for on in rule.on}
     return RuleRow(
         name=rule.name,
@@ -110,7 +110,8 @@ def _row(rule: checked.Rule, checks: Mapping[str, checked.Check]) -> RuleRow:
         action=rule.action,
         on_error=rule.on_error,
         mode=rule.mode,
-        matches=tuple(sorted(spoken)),
+        matches=tuple(sorted(name for name in spoken if checks[name].spans)),
+        speaks=tuple(sorted(spoken)),
         asks=tuple(sorted(name for name in asked if name is not None)),
     )
 

@@ -61,7 +61,10 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule. It covers the matches of the checks in `matches`; `asks` are all its checks."""
+    """One rule. It covers the matches of the checks in `matches`; `asks` are all its checks.
+
+    `speaks` are those whose yes speaks for it, with matches or without.
+    """
 
     name: str
     tier: str
@@ -71,6 +74,7 @@ class RuleRow:
     on_error: OnError
     mode: Mode
     matches: tuple[str, ...]
+    speaks: tuple[str, ...]
     asks: tuple[str, ...]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -163,11 +164,14 @@ class Run:
 
     __slots__ = ("_settler", "asked", "leaves", "pending", "tool", "values")
 
-    def __init__(self, settler: Settler, tool: str | None, leaves: Leaves) -> None:
+    def __init__(
+        self, settler: Settler, tool: str | None, leaves: Leaves, values: list[Any] | None = None
+    ) -> None:
         self._settler = settler
         self.tool = tool
         self.leaves = leaves
-        self.values: list[Any] = settler.known_values.copy()  # Any: a leaf's own answer, or a truth
+        # Any: a leaf's own answer, or a truth.
+        self.values: list[Any] = settler.known_values.copy() if values is None else values
         self.asked: list[int] = []
         self.pending: list[int] = []
 
@@ -228,6 +232,20 @@ class Settler:
     def start(self, tool: str | None, leaves: Leaves) -> Run:
         """A fresh run for one event."""
         return Run(self, tool, leaves)
+
+    def start_with(
+        self, tool: str | None, leaves: Leaves, silent: Listed[int], said: Collection[int]
+    ) -> Run:
+        """A fresh run where the leaves at `silent` say no, but for those in `said`.
+
+        Most leaves of a scan say no to most texts; asking each of them is most of the work.
+        """
+        values = self.known_values.copy()
+        start_at = self.start_at
+        for node in silent:
+            if node not in said:
+                values[node - start_at] = NO
+        return Run(self, tool, leaves, values)
 
     def settle(self, tool: str | None, leaves: Leaves) -> Settled:
         """Settle one event in plan order, asking only what can still change a rule."""

@@ -68,7 +68,7 @@ def check_declaration(scope: Scope, node: ast.Check) -> Check | None:
         answers=_answers(spec, config),
         spans=spec.spans,
         label=_label(spec, config, node),
-        labels=_texts(config.get("labels")),
+        labels=_texts(config.get("labels")) or spec.labels,
         config=_sorted(config),
         place=scope.place(node.name),
     )

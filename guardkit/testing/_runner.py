@@ -1,20 +1,24 @@
-"""Runs the `test` blocks of a policy on the reference evaluator.
+"""Runs the `test` blocks of a policy on the engine.
 
-A test passes or fails only if it does so whatever the checks say that could not be asked: it is
-played once for each of their answers that makes a difference. Anything else is undecided.
+A check that this machine cannot bind gets its answer from the test. A test passes or fails only if
+it does so whatever the other unbound checks say: it is played once for each of their answers that
+makes a difference. Anything else is undecided.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Literal
 
+from guardkit.catalog import Catalog
 from guardkit.diagnostics import Place
+from guardkit.guard import CATALOG, Guard, plan_of
+from guardkit.runtime import Event, Given, Machine
 from guardkit.semantics import (
     Act,
     CheckedPolicy,
@@ -30,10 +34,7 @@ from guardkit.semantics import (
     atoms_of,
     positive_checks,
 )
-from guardkit.types import Action, strongest
-
-from ._answers import EngineFree
-from ._reference import Answer, Event, Outcome, Reference
+from guardkit.types import ACTIONS, Action, Verdict
 
 Status = Literal["passed", "failed", "undecided"]
 
@@ -42,7 +43,7 @@ MOST_PLAYS = 2_000
 
 _Key = tuple[int, str]
 """The number of an event and the name of a check that was not answered for it."""
-_Picks = Mapping[_Key, Answer]
+_Picks = Mapping[_Key, Given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class CaseResult:
     place: Place | None
     miss: Miss | None = None
     unanswered: tuple[str, ...] = ()
-    """Checks that take an engine and decide this test."""
+    """Checks that are not bound here and decide this test."""
     placeless: tuple[str, ...] = ()
     """Checks said to find something, nobody knows where: they decide what the text becomes."""
 
@@ -80,6 +81,7 @@ class _Step:
     """One event with what is known about it, and what is expected of it."""
 
     event: Event
+    answers: Mapping[str, Given]
     failing: frozenset[str]
     """Checks that the test lets fail: their silence is meant."""
     placeless: frozenset[str]
@@ -108,6 +110,8 @@ def run_tests(
     *,
     today: date | None = None,
     wanted: Callable[[TestCase], bool] = lambda case: True,
+    catalog: Catalog = CATALOG,
+    checks: Mapping[str, object] | None = None,
 ) -> Iterator[CaseResult]:
     """Run the tests of a policy in the order of its file.
 
@@ -116,19 +120,27 @@ def run_tests(
         read: Gives the bytes of a data file by the name the policy's checks have for it.
         today: The day against which exemptions end.
         wanted: Which tests to run.
+        catalog: The check kinds.
+        checks: The program's own objects, by check name.
     """
-    runner = _Runner(policy, EngineFree(policy, read), today or date.today())
-    for case in policy.tests:
-        if wanted(case):
-            yield runner.run(case)
+    cases = [case for case in policy.tests if wanted(case)]
+    if not cases:
+        return
+    day = today or date.today()
+    # Nobody calibrated anything for a test. Scores on both sides of any threshold are tried.
+    machine = Machine(read, checks or {}, _thresholds_of(policy), lambda: day, may_lack=True)
+    guard = Guard(plan_of(policy, catalog), catalog=catalog, machine=machine)
+    runner = _Runner(policy, guard)
+    for case in cases:
+        yield runner.run(case)
 
 
 @dataclass
 class _Runner:
     policy: CheckedPolicy
-    engine_free: EngineFree
-    today: date
+    guard: Guard
     plays: int = field(default=0, init=False)
+    sessions: Iterator[int] = field(default_factory=count, init=False)
 
     def run(self, case: TestCase) -> CaseResult:
         steps = self._script(case)
@@ -168,14 +180,14 @@ class _Runner:
             more = {**picks, key: answer}
             yield from self._every(steps, self._play(steps, more), more)
 
-    def _candidates(self, name: str) -> list[Answer]:
+    def _candidates(self, name: str) -> list[Given]:
         """Answers of which one stands for every possible one, places apart."""
         check = self.policy.check(name)
         if check.answers == "answer":
-            return [Answer(False), Answer(True)]
+            return [Given(False), Given(True)]
         if check.answers == "label":
-            return [Answer(label) for label in sorted({*check.labels, *self._labels_of(name)})]
-        return [Answer(value) for value in self._values_of(name, is_score=check.answers == "score")]
+            return [Given(label) for label in sorted({*check.labels, *self._labels_of(name)})]
+        return [Given(value) for value in self._values_of(name, is_score=check.answers == "score")]
 
     def _values_of(self, name: str, *, is_score: bool) -> list[float]:
         """Every bound that a check is compared with, and a value between each two."""
@@ -198,25 +210,12 @@ class _Runner:
 
     @cached_property
     def _conditions(self) -> list[Cond]:
-        policy = self.policy
-        events = [e for s in policy.sequences for e in (s.first, s.then)]
-        return [
-            *(rule.condition for rule in policy.rules),
-            *(e.condition for e in policy.exemptions if e.condition is not None),
-            *(e.where for e in events if e.where is not None),
-        ]
+        return list(_conditions_of(self.policy))
 
     @cached_property
     def _compared(self) -> list[Compared]:
         atoms = [atom for condition in self._conditions for atom in atoms_of(condition)]
         return [atom for atom in atoms if isinstance(atom, Compared)]
-
-    @cached_property
-    def _thresholds(self) -> dict[tuple[str, str, float], float]:
-        # Nobody calibrated anything here. Scores on both sides of any threshold will be tried.
-        atoms = [atom for condition in self._conditions for atom in atoms_of(condition)]
-        rated = [atom for atom in atoms if isinstance(atom, ComparedAtRate)]
-        return {(atom.check, atom.measure, atom.rate): 0.5 for atom in rated}
 
     # --- from a test to events
 
@@ -240,28 +239,22 @@ class _Runner:
         self, happened: Happened, given: dict[str, GivenAnswer], context: dict[str, object]
     ) -> _Step:
         arguments = None if happened.arguments is None else json.loads(happened.arguments)
-        event = Event(
-            happened.surface, happened.text, happened.tool, arguments, context=dict(context)
-        )
-        answers: dict[str, Answer] = {}
+        event = Event(happened.surface, happened.text, happened.tool, arguments, dict(context))
+        answers: dict[str, Given] = {}
         placeless: set[str] = set()
-        for check in self.policy.checks:
-            known = self.engine_free.answer(check.name, event)
-            if check.name not in given:
-                if known is not None:
-                    answers[check.name] = known
-                continue
-            value = given[check.name].value
-            if isinstance(value, tuple):
+        for name, step in given.items():
+            if isinstance(step.value, tuple):
                 continue  # no check answers with a list
-            if known is not None and known.value == value:
-                answers[check.name] = known
-            else:
-                answers[check.name] = Answer(value)
-                if value is True and check.spans:
-                    placeless.add(check.name)
+            answers[name] = Given(step.value)
+            if step.value is True and self.policy.check(name).spans:
+                # Where it really finds something, that is where.
+                found = self.guard.found(name, event)
+                answers[name] = Given(True, found)
+                if not found:
+                    placeless.add(name)
         return _Step(
-            replace(event, answers=answers),
+            event,
+            answers,
             frozenset(name for name, step in given.items() if step.value is None),
             frozenset(placeless),
             (*((name, _written(step.value)) for name, step in given.items()), *_facts(context)),
@@ -271,47 +264,65 @@ class _Runner:
     # --- playing it
 
     def _play(self, steps: list[_Step], picks: _Picks) -> _Play:
-        reference = Reference(self.policy, self.today, thresholds=self._thresholds)
+        session = f"play {next(self.sessions)}"
         missed: Miss | None = None
         open: list[_Key] = []
         vague: list[str] = []
         for number, step in enumerate(steps):
             chosen = {name: answer for (at, name), answer in picks.items() if at == number}
-            event = replace(step.event, answers={**step.event.answers, **chosen})
-            outcome = reference.judge(event)
+            event = replace(step.event, session=session, given={**step.answers, **chosen})
+            verdict = self.guard.judge(event)
             open += [
                 (number, name)
-                for name in outcome.unknown_checks
-                if name not in step.failing and name not in chosen
+                for name in verdict.unknown
+                if name in self.guard.lacking and name not in step.failing and name not in chosen
             ]
-            placeless = sorted(self._placing(outcome) & {*chosen, *step.placeless})
+            placeless = sorted(self._placing(verdict) & {*chosen, *step.placeless})
             for expected in step.expected:
                 if missed is not None:
                     continue
                 if expected.becomes is not None and placeless:
-                    is_met = _meets(replace(expected, becomes=None), outcome, event)
+                    is_met = _meets(replace(expected, becomes=None), verdict, event)
                     vague += placeless if is_met else []
                 else:
-                    is_met = _meets(expected, outcome, event)
+                    is_met = _meets(expected, verdict, event)
                 if not is_met:
                     missed = Miss(
                         expected,
                         step.place,
-                        outcome.action,
-                        _wishes(outcome),
-                        outcome.exempted,
-                        outcome.shadow,
-                        outcome.text,
+                        verdict.action,
+                        _wishes(verdict),
+                        verdict.exempted,
+                        verdict.shadow,
+                        verdict.text,
                         step.given,
                     )
+        self.guard.forget(session)
         return _Play(missed, tuple(open), tuple(vague))
 
-    def _placing(self, outcome: Outcome) -> set[str]:
+    def _placing(self, verdict: Verdict) -> set[str]:
         """The checks whose matches a rule that fired shows or wants replaced."""
-        rules = {name for name, act in outcome.acts if _uses_matches(act)}
-        conditions = [rule.condition for rule in self.policy.rules if rule.name in rules]
-        names = {name for condition in conditions for name in positive_checks(condition)}
+        rules = [self.policy.rule(name) for name in verdict.fired]
+        names = {
+            name
+            for rule in rules
+            if _uses_matches(rule.action)
+            for name in positive_checks(rule.condition)
+        }
         return {name for name in names if self.policy.check(name).spans}
+
+
+def _conditions_of(policy: CheckedPolicy) -> Iterator[Cond]:
+    yield from (rule.condition for rule in policy.rules)
+    yield from (e.condition for e in policy.exemptions if e.condition is not None)
+    events = [e for s in policy.sequences for e in (s.first, s.then)]
+    yield from (e.where for e in events if e.where is not None)
+
+
+def _thresholds_of(policy: CheckedPolicy) -> dict[tuple[str, str, float], float]:
+    atoms = [atom for condition in _conditions_of(policy) for atom in atoms_of(condition)]
+    rated = [atom for atom in atoms if isinstance(atom, ComparedAtRate)]
+    return {(atom.check, atom.measure, atom.rate): 0.5 for atom in rated}
 
 
 def _uses_matches(act: Act) -> bool:
@@ -320,31 +331,33 @@ def _uses_matches(act: Act) -> bool:
     return (act.verb == "rewrite" and not act.whole) or "{label}" in (act.text or "")
 
 
-def _meets(expected: Expected, outcome: Outcome, event: Event) -> bool:
-    if outcome.action != expected.action:
+def _meets(expected: Expected, verdict: Verdict, event: Event) -> bool:
+    if verdict.action != expected.action:
         return False
-    for name in expected.by:
-        if name not in outcome.fired:
-            return False
-        verbs = {act.verb for rule, act in outcome.acts if rule == name}
-        # A closed session names the rules that closed it and asks none.
-        if verbs and expected.action not in verbs:
-            return False
+    wishes = dict(_wishes(verdict))
+    if any(wishes.get(name) != expected.action for name in expected.by):
+        return False
     if expected.becomes is None:
         return True
-    if event.surface == "tool_call" and outcome.action == "rewrite":
-        return list(outcome.rewritten.values()) == [expected.becomes]
-    return outcome.text == expected.becomes
+    if event.surface == "tool_call" and verdict.action == "rewrite":
+        return _changed(event.arguments, verdict.arguments) == [expected.becomes]
+    return verdict.text == expected.becomes
 
 
-def _wishes(outcome: Outcome) -> tuple[tuple[str, Action], ...]:
+def _wishes(verdict: Verdict) -> tuple[tuple[str, Action], ...]:
     """Each rule that fired with the strongest it wanted; a closed session asks none."""
-    return tuple(
-        (name, strongest([act.verb for rule, act in outcome.acts if rule == name]))
-        if any(rule == name for rule, _ in outcome.acts)
-        else (name, outcome.action)
-        for name in outcome.fired
-    )
+    said = {record.by: record.outcome for record in verdict.records}
+    wanted = {name: said.get(f"rule {name}", verdict.action) for name in verdict.fired}
+    return tuple((name, action) for name, action in wanted.items() if action in ACTIONS)
+
+
+def _changed(before: object, after: object) -> list[object]:
+    """The values that rewriting changed, in the order of the arguments."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return [v for name in before for v in _changed(before[name], after.get(name))]
+    if isinstance(before, Sequence) and isinstance(after, list):
+        return [v for old, new in zip(before, after, strict=True) for v in _changed(old, new)]
+    return [] if before == after else [after]
 
 
 def _with_field(

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("syntax", "text"),
     ("semantics",),
     ("plan", "models"),
-    ("checks", "runtime", "telemetry"),
+    ("checks", "runtime", "telemetry", "wrap"),
     ("guard",),
     ("integrations", "server", "evals", "bench", "batch", "editor", "testing", "train"),
     ("cli",),
@@ -33,7 +33,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LIGHT_FLOORS = 4
 """Floors below this one use the standard library and what `THIRD_PARTY_BELOW` names."""
 
-THIRD_PARTY_BELOW = {"syntax": {"lark"}, "semantics": {"re2"}}
+THIRD_PARTY_BELOW = {"syntax": {"lark"}, "semantics": {"re2"}, "text": {"re2"}}
 
 # fmt: off
 LATE = frozenset({

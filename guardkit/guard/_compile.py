@@ -1,4 +1,4 @@
-"""The hall where all rooms meet: reads policy files, checks them, lowers them to a plan."""
+"""Reads policy files and everything they use, checks them, lowers them to a plan."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from guardkit._util.contained import ContainmentError, read_contained
 from guardkit.catalog import Catalog
-from guardkit.checks import DISGUISES, SPECS
+from guardkit.checks import BINDS, DISGUISES, SPECS
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
 from guardkit.errors import PolicyError, UsageError
 from guardkit.plan import Plan, lower, verify_budgets
 from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
 from guardkit.syntax import ast, decode
 
-CATALOG = Catalog.of(SPECS, DISGUISES)
+CATALOG = Catalog.of(SPECS, DISGUISES, BINDS)
 MAX_POLICY_BYTES = 4_000_000
 MAX_DATA_BYTES = 64_000_000
 
@@ -27,7 +27,7 @@ ParamValue = str | float | int | bool | date | timedelta | Sequence["ParamValue"
 
 def shipped(folder: str) -> Path:
     """`policies/` or `grammars/`: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     packaged = package / f"_{folder}"
     return packaged if packaged.is_dir() else package.parent / folder
 

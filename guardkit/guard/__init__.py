@@ -1,0 +1,53 @@
+"""The hall where all rooms meet: policies are read, compiled and bound here, and judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader as _loader
+
+from ._compile import (
+    CATALOG,
+    MAX_DATA_BYTES,
+    MAX_POLICY_BYTES,
+    Disk,
+    ParamValue,
+    active_rules,
+    compile_file,
+    compile_text,
+    data_of,
+    plan_findings,
+    plan_of,
+    read_source,
+    shipped,
+)
+
+if TYPE_CHECKING:
+    from ._guard import Guard
+    from ._load import load, loads
+    from ._scan import scan
+
+__all__ = [
+    "CATALOG",
+    "MAX_DATA_BYTES",
+    "MAX_POLICY_BYTES",
+    "Disk",
+    "Guard",
+    "ParamValue",
+    "active_rules",
+    "compile_file",
+    "compile_text",
+    "data_of",
+    "load",
+    "loads",
+    "plan_findings",
+    "plan_of",
+    "read_source",
+    "scan",
+    "shipped",
+]
+
+# Compiling needs no engine: what runs a policy is loaded when it is first asked for.
+__getattr__ = _loader(
+    __name__, {"_guard": ("Guard",), "_load": ("load", "loads"), "_scan": ("scan",)}
+)

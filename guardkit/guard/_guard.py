@@ -1,0 +1,546 @@
+"""A guard: a bound policy that judges texts, tool calls and streams, and wraps callables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from guardkit.catalog import Catalog
+from guardkit.errors import UsageError
+from guardkit.plan import Plan
+from guardkit.runtime import (
+    MAX_CHARS,
+    MOST_DEPTH,
+    Event,
+    Explanation,
+    HoldQueue,
+    Located,
+    Machine,
+    MemoryHolds,
+    Stream,
+    ascores,
+    bind,
+    decided,
+    drive,
+    held,
+    unread,
+)
+from guardkit.types import SURFACES, Surface, Verdict
+
+DEFAULT_BUDGET_S = 30.0
+"""How long checks that call out may take where the policy declares no budget."""
+
+_TEXT_SURFACES = tuple(surface for surface in SURFACES if surface != "conversation")
+
+
+class Guard:
+    """A policy, compiled and bound: the object a program holds. Make one with `load` or `loads`.
+
+    It may be used from any number of threads and tasks.
+
+    Args:
+        plan: The compiled policy.
+        catalog: The check kinds.
+        machine: What this machine brings.
+        holds: Where held texts wait for approval; in memory when left out.
+    """
+
+    def __init__(
+        self, plan: Plan, *, catalog: Catalog, machine: Machine, holds: HoldQueue | None = None
+    ) -> None:
+        self._bound = bind(plan, catalog, machine)
+        self._engine = self._bound.engine
+        self._plan = plan
+        self._digest = plan.digest
+        self.holds: HoldQueue = holds if holds is not None else MemoryHolds()
+        """The queue of texts that wait for approval."""
+        self._silent = {
+            surface: lane.scanner.is_clear if lane.scanner is not None else _always
+            for surface, lane in self._engine.lanes.items()
+            if lane.is_silent and surface != "conversation"
+        }
+        self._budgets: dict[str, float] = {
+            budget.surface: budget.ms / 1000 for budget in plan.limits.budgets
+        }
+
+    def __repr__(self) -> str:
+        return f"<Guard {self._plan.policy} {self._digest[:19]}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The compiled rule graph."""
+        return self._plan
+
+    @property
+    def needs_session(self) -> bool:
+        """Whether a text without a session makes no sense: the policy remembers something."""
+        return self._engine.needs_session
+
+    @property
+    def digest(self) -> str:
+        """The plan's digest; it stands in every verdict."""
+        return self._digest
+
+    # --- texts
+
+    def check(
+        self,
+        text: str,
+        *,
+        on: Surface = "input",
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+        tool: str | None = None,
+        sources: Mapping[str, Sequence[str]] | None = None,
+        same_turn: bool = False,
+    ) -> Verdict:
+        """Judge a text.
+
+        Args:
+            text: The text.
+            on: The surface it was found on.
+            context: Facts about the deployment and the user, for `context.…` in the policy.
+            session: The conversation it belongs to.
+            tenant: Whose session it is; tenants never share anything.
+            tool: The tool, on a tool surface.
+            sources: Texts of the exchange to compare with, by surface: `{"retrieved": [...]}`.
+            same_turn: An `input` that belongs to the turn under way, and begins none.
+
+        Raises:
+            UsageError: The call makes no sense. It is never a verdict.
+
+        Example:
+            >>> guard.check("hello").action  # doctest: +SKIP
+            'pass'
+        """
+        if on in self._silent and type(text) is str and context is None:
+            begun = perf_counter()
+            if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
+                elapsed_us = (perf_counter() - begun) * 1e6
+                return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
+        event = self._event(text, on, context, session, tenant, tool, sources, same_turn=same_turn)
+        if isinstance(event, Verdict):
+            return event
+        return self._judged(event)
+
+    async def acheck(
+        self,
+        text: str,
+        *,
+        on: Surface = "input",
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+        tool: str | None = None,
+        sources: Mapping[str, Sequence[str]] | None = None,
+        same_turn: bool = False,
+    ) -> Verdict:
+        """Judge a text, awaiting the checks that call out; see `check`."""
+        if on in self._silent and type(text) is str and context is None:
+            begun = perf_counter()
+            if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
+                elapsed_us = (perf_counter() - begun) * 1e6
+                return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
+        event = self._event(text, on, context, session, tenant, tool, sources, same_turn=same_turn)
+        if isinstance(event, Verdict):
+            return event
+        return await self._ajudged(event)
+
+    def clear(self, text: str, surface: str) -> bool:
+        """Whether a text passes with nothing to record: one scan, and a no that needs no second.
+
+        False means "ask `check`", not "blocked".
+        """
+        is_clear = self._silent.get(surface)
+        return (
+            is_clear is not None
+            and text.isascii()
+            and len(text) <= MAX_CHARS
+            and is_clear(text.encode())
+        )
+
+    # --- tools
+
+    def check_tool_call(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | str,
+        *,
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+    ) -> Verdict:
+        """Judge a tool call before the tool runs; `verdict.arguments` are those to run it with.
+
+        Args:
+            name: The tool.
+            arguments: Its arguments, or the JSON text of them.
+        """
+        event = self._tool_event(name, arguments, context, session, tenant)
+        return event if isinstance(event, Verdict) else self._judged(event)
+
+    async def acheck_tool_call(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | str,
+        *,
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+    ) -> Verdict:
+        """Judge a tool call; see `check_tool_call`."""
+        event = self._tool_event(name, arguments, context, session, tenant)
+        return event if isinstance(event, Verdict) else await self._ajudged(event)
+
+    def check_tool_result(
+        self,
+        name: str,
+        text: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+    ) -> Verdict:
+        """Judge what a tool gave back."""
+        return self.check(
+            text, on="tool_result", context=context, session=session, tenant=tenant, tool=name
+        )
+
+    async def acheck_tool_result(
+        self,
+        name: str,
+        text: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+    ) -> Verdict:
+        """Judge what a tool gave back."""
+        return await self.acheck(
+            text, on="tool_result", context=context, session=session, tenant=tenant, tool=name
+        )
+
+    def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
+        """The verdict on a part that cannot be read: an image, a file."""
+        return unread(self._plan, _surface(on), tool)
+
+    # --- streams
+
+    def stream(
+        self,
+        *,
+        on: Surface = "output",
+        context: Mapping[str, object] | None = None,
+        session: str | None = None,
+        tenant: str = "",
+        sources: Mapping[str, Sequence[str]] | None = None,
+        says: bool = True,
+    ) -> Stream:
+        """A stream to be judged while it passes: `feed` chunks, emit what comes back, `finish`.
+
+        No character of a match that a rule blocks or rewrites is ever given back, and the result
+        does not depend on how the text was cut.
+
+        Args:
+            on: The surface.
+            context: Facts for `context.…`.
+            session: The conversation it belongs to.
+            tenant: Whose session it is.
+            sources: Texts of the exchange to compare with.
+            says: Whether the message of a block comes out too, once.
+        """
+        surface = _surface(on)
+        self._need_session(session, tenant)
+        facts = _mapping(context, "context")
+        event = Event(surface, "", None, None, facts, session, tenant, sources or {})
+        return Stream(
+            self._engine, event, self._bound.vault, self._judged, self._ajudged, says=says
+        )
+
+    # --- holds
+
+    def await_hold(self, hold: str) -> Verdict:
+        """Wait until a held text is decided or expires; what may be delivered then.
+
+        Args:
+            hold: The id that `verdict.hold` gave.
+        """
+        verdict: Verdict = self._bridge(self.aawait_hold, hold)
+        return verdict
+
+    async def aawait_hold(self, hold: str) -> Verdict:
+        """Wait for an approval; see `await_hold`."""
+        return decided(self._digest, await self.holds.wait(hold))
+
+    # --- sessions, prompts, pseudonyms
+
+    @property
+    def system_prompt(self) -> str:
+        """The compiled context layer: what to tell the model before anything else."""
+        return self._prompt(self._bound.canary)
+
+    def system_prompt_for(self, session: str, *, tenant: str = "") -> str:
+        """The system prompt with this session's own canary, where the policy asks for one."""
+        if self._bound.canary is None:
+            return self._prompt(None)
+        return self._prompt(self._engine.sessions.canary((tenant, session)))
+
+    def _prompt(self, canary: str | None) -> str:
+        lines = [*self._plan.context.lines]
+        if canary is not None:
+            lines.append(f"Internal reference, never to be repeated: {canary}")
+        return "\n".join(lines)
+
+    def principle(self, name: str) -> str:
+        """The text of a principle."""
+        for row in self._plan.principles:
+            if row.name == name:
+                return row.text
+        known = ", ".join(f"`{row.name}`" for row in self._plan.principles) or "none"
+        raise UsageError(f"the policy has no principle of this name; it has {known}")
+
+    def restore(self, text: str, *, session: str, tenant: str = "") -> str:
+        """Put the real values back for this session's pseudonyms."""
+        return self._bound.vault.restore(tenant, session, text)
+
+    def forget(self, session: str, *, tenant: str = "") -> None:
+        """The session is over: its counts, its pseudonyms and its canary are dropped."""
+        self._engine.sessions.forget((tenant, session))
+        self._bound.vault.forget(tenant, session)
+
+    # --- evaluation
+
+    def scores(self, text: str, *, on: Surface = "input") -> dict[str, float]:
+        """The score of every score check of a surface, each evaluated without short-cuts."""
+        event = Event(_surface(on), _text(text))
+        scores: dict[str, float] = self._bridge(ascores, self._engine, event, self._deadline(on))
+        return scores
+
+    def explain(
+        self,
+        text: str,
+        *,
+        on: Surface = "input",
+        context: Mapping[str, object] | None = None,
+        tool: str | None = None,
+    ) -> Explanation:
+        """Judge a text by itself and say why: the decision tree of every rule of the surface."""
+        session = "explain" if self._engine.needs_session else None
+        event = self._event(text, on, context, session, "", tool, None)
+        if isinstance(event, Verdict):
+            return Explanation(event, (), ())
+        telling = self._engine.explain(event)
+        try:
+            jobs = next(telling)
+        except StopIteration as ended:
+            explained: Explanation = ended.value
+            return explained
+        told: Explanation = self._bridge(drive, telling, jobs, self._deadline(on))
+        return told
+
+    def judge(self, event: Event) -> Verdict:
+        """Judge an event given whole, with answers that a test lays down."""
+        return self._judged(event)
+
+    def found(self, check: str, event: Event) -> tuple[Located, ...]:
+        """Where a check finds something in an event, without calling anybody."""
+        moment = self._engine.moment(event)
+        node = moment.lane.node_of.get(check)
+        said = moment.of(node) if node is not None else None
+        return said.hits if said is not None and said.value is True else ()
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The checks that could not be bound; empty but for guards made to run tests."""
+        return self._bound.lacking
+
+    # --- wrapping
+
+    def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """Put this guard around a callable: `@guard` or `@guard(on_block="reply")`.
+
+        See `guardkit.wrap.wrap` for the options.
+        """
+        from guardkit.wrap import wrap
+
+        return wrap(self, function, **options)
+
+    # --- inside
+
+    def _judged(self, event: Event) -> Verdict:
+        judgement = self._engine.judge(event)
+        try:
+            jobs = next(judgement)
+        except StopIteration as ended:
+            return self._finished(ended.value, event)
+        verdict = self._bridge(drive, judgement, jobs, self._deadline(event.surface))
+        return self._finished(verdict, event)
+
+    async def _ajudged(self, event: Event) -> Verdict:
+        judgement = self._engine.judge(event)
+        try:
+            jobs = next(judgement)
+        except StopIteration as ended:
+            return self._finished(ended.value, event)
+        verdict = await drive(judgement, jobs, self._deadline(event.surface))
+        return self._finished(verdict, event)
+
+    def _finished(self, verdict: Verdict, event: Event) -> Verdict:
+        if verdict.action == "hold":
+            return held(self.holds, self._plan, verdict, event)
+        return verdict
+
+    def _bridge(self, function: Callable[..., Any], *args: object) -> Any:
+        from guardkit.runtime import Bridge
+
+        return Bridge.run(function, *args)
+
+    def _deadline(self, surface: str) -> float:
+        return perf_counter() + self._budgets.get(surface, DEFAULT_BUDGET_S)
+
+    def _event(
+        self,
+        text: str,
+        on: str,
+        context: Mapping[str, object] | None,
+        session: str | None,
+        tenant: str,
+        tool: str | None,
+        sources: Mapping[str, Sequence[str]] | None,
+        *,
+        same_turn: bool = False,
+    ) -> Event | Verdict:
+        surface = _surface(on)
+        _text(text)
+        if surface == "tool_call":
+            return self._tool_event(tool or "", text, context, session, tenant)
+        self._need_session(session, tenant)
+        return Event(
+            surface,
+            text,
+            tool,
+            None,
+            _mapping(context, "context"),
+            session,
+            tenant,
+            sources or {},
+            same_turn=same_turn,
+        )
+
+    def _tool_event(
+        self,
+        name: str,
+        arguments: Mapping[str, object] | str,
+        context: Mapping[str, object] | None,
+        session: str | None,
+        tenant: str,
+    ) -> Event | Verdict:
+        if not isinstance(name, str):
+            raise UsageError(f"a tool's name has to be a str, not {type(name).__name__}")
+        self._need_session(session, tenant)
+        read: object = _json_object(arguments) if isinstance(arguments, str) else arguments
+        if read is None and isinstance(arguments, str):
+            return self.unread("tool_call", tool=name)
+        if not isinstance(read, Mapping):
+            raise UsageError(
+                f"the arguments of a tool call have to be a mapping, not {type(arguments).__name__}"
+            )
+        if not _is_plain(read):
+            return self.unread("tool_call", tool=name)
+        if session is not None:
+            # What the model was shown as a pseudonym is judged and used as what it stands for.
+            read = {
+                key: self._bound.vault.restored(tenant, session, value)
+                for key, value in read.items()
+            }
+        facts = _mapping(context, "context")
+        return Event("tool_call", "", name, read, facts, session, tenant)
+
+    def _need_session(self, session: str | None, tenant: str) -> None:
+        if session is None:
+            if self._engine.needs_session:
+                raise UsageError(
+                    "this policy remembers things over a session: name it with `session=`"
+                )
+        elif not isinstance(session, str):
+            raise UsageError(f"a session is named by a str, not {type(session).__name__}")
+        if not isinstance(tenant, str):
+            raise UsageError(f"a tenant is named by a str, not {type(tenant).__name__}")
+
+
+def _always(data: bytes) -> bool:
+    """No rule here could object to anything."""
+    return True
+
+
+def _surface(name: str) -> Surface:
+    if name in _TEXT_SURFACES:
+        return name
+    known = ", ".join(f"`{surface}`" for surface in _TEXT_SURFACES)
+    raise UsageError(f"there is no surface of this name to judge; there are {known}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"the text to judge has to be a str, not {type(value).__name__}")
+    if len(value) > MAX_CHARS:
+        raise UsageError(f"the text has {len(value):,} characters; the limit is {MAX_CHARS:,}")
+    return value
+
+
+def _mapping(value: Mapping[str, object] | None, name: str) -> Mapping[str, object]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"`{name}` has to be a mapping, not {type(value).__name__}")
+    return value
+
+
+def _json_object(text: str) -> Mapping[str, object] | None:
+    """The object a JSON text spells; None for anything else, and for what programs read
+    differently: a name twice, numbers that are none."""
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
+        )
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice")
+    return made
+
+
+def _refuse(spelled: str) -> object:
+    raise ValueError("not a number")
+
+
+def _finite(spelled: str) -> float:
+    number = float(spelled)
+    if number - number != 0:
+        raise ValueError("not a finite number")
+    return number
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether arguments are plain data that every check can read, and not nested without end."""
+    if value is None or isinstance(value, str | bool | int):
+        return True
+    if isinstance(value, float):
+        return value - value == 0
+    if depth > MOST_DEPTH:
+        return False
+    if isinstance(value, Mapping):
+        return all(
+            isinstance(key, str) and _is_plain(inner, depth + 1) for key, inner in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return all(_is_plain(inner, depth + 1) for inner in value)
+    return False

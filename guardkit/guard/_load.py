@@ -1,0 +1,101 @@
+"""From a policy's text to a guard that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+from guardkit.catalog import Catalog
+from guardkit.errors import PolicyError, UsageError
+from guardkit.runtime import HoldQueue, Machine, Thresholds
+from guardkit.semantics import Checked
+
+from ._compile import CATALOG, ParamValue, compile_file, compile_text, data_of, plan_of, shipped
+from ._guard import Guard
+
+
+def load(
+    policy: str | Path,
+    *,
+    params: Mapping[str, ParamValue] | None = None,
+    checks: Mapping[str, object] | None = None,
+    holds: HoldQueue | None = None,
+    catalog: Catalog = CATALOG,
+    thresholds: Thresholds | None = None,
+    today: Callable[[], date] = date.today,
+) -> Guard:
+    """Compile and bind a policy.
+
+    Args:
+        policy: The path of a `.guard` file, or the name of a policy that ships: `"chat"`.
+        params: Values for the policy's `param`s.
+        checks: The program's own objects for `judge`, `python` and `schema` checks, by check name.
+        holds: Where held texts wait for approval; in memory when left out.
+        catalog: The check kinds; with more than the shipped ones for extensions.
+        thresholds: Calibration for `at fpr …`: (check, measure, rate) to score.
+        today: The day against which exemptions end.
+
+    Raises:
+        PolicyError: The text is wrong. It carries every diagnostic.
+        BindError: This machine cannot run it, for all the reasons given.
+
+    Example:
+        >>> guard = load("policies/starter/starter.guard")  # doctest: +SKIP
+    """
+    path = _path(policy)
+    checked = compile_file(path, params=params, catalog=catalog)
+    machine = Machine(data_of(path.parent), checks or {}, thresholds or {}, today)
+    return _bound(checked, catalog, machine, holds)
+
+
+def loads(
+    text: str,
+    *,
+    root: str | Path | None = None,
+    params: Mapping[str, ParamValue] | None = None,
+    checks: Mapping[str, object] | None = None,
+    holds: HoldQueue | None = None,
+    catalog: Catalog = CATALOG,
+    thresholds: Thresholds | None = None,
+    today: Callable[[], date] = date.today,
+) -> Guard:
+    """Compile and bind policy text; see `load`.
+
+    Args:
+        text: The policy.
+        root: The folder its own files lie in; without it the policy can use none.
+
+    Raises:
+        PolicyError: The text is wrong. It carries every diagnostic.
+        BindError: This machine cannot run it, for all the reasons given.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"a policy is text, not {type(text).__name__}")
+    checked = compile_text(text, root=root, params=params, catalog=catalog)
+    machine = Machine(
+        data_of(Path(root) if root is not None else Path("/nonexistent")),
+        checks or {},
+        thresholds or {},
+        today,
+    )
+    return _bound(checked, catalog, machine, holds)
+
+
+def _path(policy: str | Path) -> Path:
+    """A path, or the file of a shipped policy by its name."""
+    path = Path(policy)
+    if path.suffix == "" and len(path.parts) == 1 and not path.exists():
+        ready = shipped("policies") / path.name / f"{path.name}.guard"
+        if ready.is_file():
+            return ready
+    return path
+
+
+def _bound(checked: Checked, catalog: Catalog, machine: Machine, holds: HoldQueue | None) -> Guard:
+    policy = checked.policy
+    if policy is None or any(found.is_error for found in checked.diagnostics):
+        raise PolicyError(checked.diagnostics)
+    if policy.kind == "module":
+        raise UsageError(f"`{policy.name}` is a module: a policy has to `use` it")
+    return Guard(plan_of(policy, catalog), catalog=catalog, machine=machine, holds=holds)

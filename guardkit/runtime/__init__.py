@@ -1,0 +1,44 @@
+"""Runs a plan: bound to live checks it judges events and streams, and remembers sessions."""
+
+from __future__ import annotations
+
+from ._after import ascores, decided, held, unread
+from ._bind import Bound, Machine, Thresholds, bind
+from ._drive import drive
+from ._engine import Engine, Job, Judgement
+from ._event import MAX_CHARS, MOST_DEPTH, Event, Given
+from ._explain import Explanation, Told
+from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
+from ._scan import Located
+from ._stream import Stream
+from ._vault import Vault
+from ._workers import Bridge
+
+__all__ = [
+    "MAX_CHARS",
+    "MOST_DEPTH",
+    "Bound",
+    "Bridge",
+    "Engine",
+    "Event",
+    "Explanation",
+    "Given",
+    "Hold",
+    "HoldQueue",
+    "Job",
+    "Judgement",
+    "Located",
+    "Machine",
+    "MemoryHolds",
+    "SqliteHolds",
+    "Stream",
+    "Thresholds",
+    "Told",
+    "Vault",
+    "ascores",
+    "bind",
+    "decided",
+    "drive",
+    "held",
+    "unread",
+]

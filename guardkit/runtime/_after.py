@@ -1,0 +1,107 @@
+"""What follows a judgement: holding a text for approval, answering for parts nobody can read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+from guardkit.plan import Plan
+from guardkit.types import SURFACES, Action, Next, Record, Surface, Verdict
+
+from ._acts import BLOCKED, HELD, UNREADABLE
+from ._drive import called
+from ._engine import Engine, Job
+from ._event import Event
+from ._holds import Hold, HoldQueue
+from ._lane import Lane
+
+DEFAULT_WITHIN_MS = 3_600_000
+"""How long a held text waits where the policy does not say."""
+
+
+def held(queue: HoldQueue, plan: Plan, verdict: Verdict, event: Event) -> Verdict:
+    """The verdict with the id under which its text now waits."""
+    holding = [row for row in plan.rules if row.name in verdict.fired and row.action.verb == "hold"]
+    waits = [row.action.within_ms for row in holding if row.action.within_ms is not None]
+    approvers = sorted({row.action.approvers for row in holding if row.action.approvers})
+    now = time.time()
+    within_ms = min(waits, default=DEFAULT_WITHIN_MS)
+    hold = Hold(
+        tenant=event.tenant,
+        session=event.session or "",
+        policy=plan.digest,
+        rules=verdict.fired,
+        surface=event.surface,
+        tool=event.tool,
+        approvers=tuple(approvers),
+        created=now,
+        deadline=now + within_ms / 1000,
+        payload=json.dumps(
+            {"approved": _plain(verdict.approved), "otherwise": _plain(verdict.otherwise)},
+            ensure_ascii=False,
+            default=str,
+        ),
+    )
+    return verdict._replace(hold=queue.add(hold))
+
+
+def decided(policy: str, hold: Hold) -> Verdict:
+    """What may be delivered now that somebody decided on a held text, or nobody did in time."""
+    kept = json.loads(hold.payload)
+    is_approved = hold.state == "approved"
+    later = kept["approved" if is_approved else "otherwise"] or {"action": "block", "text": BLOCKED}
+    action: Action = later["action"]
+    return Verdict(
+        action,
+        later["text"],
+        next(surface for surface in SURFACES if surface == hold.surface),
+        policy,
+        0.0,
+        message=later["text"] if action == "block" else None,
+        fired=hold.rules,
+        records=(Record(hold.surface, "approval", hold.state, 0.0),),
+        tool=hold.tool,
+        arguments=later.get("arguments"),
+    )
+
+
+def _plain(later: Next | None) -> dict[str, object] | None:
+    return None if later is None else later._asdict()
+
+
+def unread(plan: Plan, surface: Surface, tool: str | None) -> Verdict:
+    """The verdict on something that no check can read, as `defaults { unread … }` says."""
+    action = plan.limits.unread
+    text = {"block": UNREADABLE, "hold": HELD}.get(action, "")
+    return Verdict(
+        action,
+        text,
+        surface,
+        plan.digest,
+        0.0,
+        message=UNREADABLE if action == "block" else None,
+        records=(Record(surface, "policy", "unread", 0.0, None, "cannot be read"),),
+        tool=tool,
+    )
+
+
+async def ascores(engine: Engine, event: Event, deadline: float) -> dict[str, float]:
+    """Every score of a surface, each worked out without short-cuts; what failed is left out."""
+    moment = engine.moment(event)
+    lane = moment.lane
+    jobs = [Job(node, moment) for node in lane.callers if _is_score(engine, lane, node)]
+    if jobs:
+        moment.said.update(await called(jobs, deadline))
+    found: dict[str, float] = {}
+    for node, names in lane.names.items():
+        said = moment.of(node) if _is_score(engine, lane, node) else None
+        value = None if said is None else said.value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found.update(dict.fromkeys(names, float(value)))
+    return dict(sorted(found.items()))
+
+
+def _is_score(engine: Engine, lane: Lane, node: int) -> bool:
+    answers: Mapping[str, str] = engine.answers
+    return answers[lane.names[node][0]] in ("score", "number")

@@ -1,0 +1,173 @@
+"""Binds a plan: makes its checks live, its patterns one scan a surface, its tables an engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from time import monotonic
+
+from guardkit.catalog import Catalog, Live
+from guardkit.errors import BindError
+from guardkit.plan import Check, CheckRow, Compare, Plan
+from guardkit.semantics import Act
+from guardkit.types import SURFACES
+
+from ._breaker import Breaker
+from ._engine import Engine, Settings
+from ._event import Event, parts_of
+from ._lane import Lane, lane_of
+from ._rewriting import Token
+from ._sessions import Sessions, new_canary
+from ._vault import Vault, hashed
+
+Thresholds = Mapping[tuple[str, str, float], float]
+"""(check, measure, rate) -> the score at which the check has that rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine and this program bring to a plan.
+
+    Args:
+        file: Reads a data file by the name the plan has for it.
+        given: The program's own callables and models, by check name.
+        thresholds: Calibration, for `at fpr …`.
+        today: The day against which exemptions end.
+        clock: Seconds that never go back.
+        may_lack: Bind although some checks cannot be; they never answer. For tests that say what
+            their checks answer.
+    """
+
+    file: Callable[[str], bytes]
+    given: Mapping[str, object] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
+    today: Callable[[], date] = date.today
+    clock: Callable[[], float] = monotonic
+    may_lack: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    name: str
+    given: object | None
+    _read: Callable[[str], bytes]
+
+    def file(self, name: str) -> bytes:
+        return self._read(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A plan that can run, and what its parts share."""
+
+    engine: Engine
+    vault: Vault
+    canary: str | None
+    lacking: frozenset[str]
+    """Checks that nobody can answer; empty unless the machine may lack some."""
+
+
+def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
+    """Make a plan able to run on this machine.
+
+    Raises:
+        BindError: It cannot, for all the reasons given.
+    """
+    live, problems = _live(plan, catalog, machine)
+    strangers = sorted(set(machine.given) - {row.name for row in plan.checks})
+    problems += [f"the policy has no check `{name}` to bind to" for name in strangers]
+    thresholds, uncalibrated = _thresholds(plan, machine.thresholds)
+    problems += uncalibrated
+    if problems and not machine.may_lack:
+        raise BindError(*problems)
+    breakers: dict[str, Breaker] = {}
+
+    def breaker(name: str) -> Breaker:
+        return breakers.setdefault(name, Breaker(clock=machine.clock))
+
+    pseudonyms = any("pseudonym" in _forms(row.action) for row in plan.rules)
+    lanes: dict[str, Lane] = {
+        surface: lane_of(plan, surface, live, thresholds, breaker, remembers=pseudonyms)
+        for surface in SURFACES
+    }
+    ttl_s = plan.limits.session_ttl_ms / 1000
+    vault = Vault(ttl_s=ttl_s, clock=machine.clock)
+    key = secrets.token_bytes(32)
+
+    def token(event: Event) -> Token:
+        def stand_in(form: str, label: str, text: str) -> str:
+            if form == "hash":
+                return hashed(key, label, text)
+            return vault.token(event.tenant, event.session or "", label, text)
+
+        return stand_in
+
+    def notice(event: Event) -> None:
+        for part in parts_of(event):
+            vault.reserve(event.tenant, event.session or "", part.text)
+
+    canary = new_canary() if plan.context.canary else None
+    settings = Settings(
+        machine.today, token, notice if pseudonyms else None, canary, plan.context.lines
+    )
+    engine = Engine(plan, lanes, Sessions(plan, machine.clock), settings)
+    return Bound(engine, vault, canary, frozenset(row.name for row in plan.checks) - live.keys())
+
+
+def _forms(act: Act) -> set[str | None]:
+    """The ways in which an action rewrites, its `else` included."""
+    below = set() if act.otherwise is None else _forms(act.otherwise)
+    return {act.form, *below}
+
+
+def _live(plan: Plan, catalog: Catalog, machine: Machine) -> tuple[dict[str, Live], list[str]]:
+    live: dict[str, Live] = {}
+    problems: list[str] = []
+    made: dict[tuple[str, object], Live] = {}
+    for row in plan.checks:
+        given = machine.given.get(row.name)
+        same = (row.kind, row.config)
+        if given is None and same in made:
+            live[row.name] = made[same]
+            continue
+        try:
+            live[row.name] = _bound(row, catalog, _Setting(row.name, given, machine.file))
+        except BindError as error:
+            problems += [f"check `{row.name}`: {problem}" for problem in error.problems]
+            continue
+        if given is None:
+            made[same] = live[row.name]
+    return live, problems
+
+
+def _bound(row: CheckRow, catalog: Catalog, setting: _Setting) -> Live:
+    make = catalog.binds.get(row.kind)
+    if make is None:
+        raise BindError(f"nothing here can answer `{row.kind}` checks")
+    return make(dict(row.config), setting)
+
+
+def _thresholds(plan: Plan, known: Thresholds) -> tuple[dict[int, float], list[str]]:
+    """The score behind each `at` comparison, by node, and the comparisons nobody calibrated."""
+    found: dict[int, float] = {}
+    missing: dict[str, None] = {}
+    for node in plan.nodes:
+        what = node.what
+        if not isinstance(what, Compare) or what.relation != "at":
+            continue
+        asked = plan.nodes[node.inputs[0]].what
+        names = asked.names if isinstance(asked, Check) else ()
+        scores = [
+            known[n, what.measure, what.bound]
+            for n in names
+            if (n, what.measure, what.bound) in known
+        ]
+        if scores:
+            found[node.id] = scores[0]
+        else:
+            missing[f"check `{names[0]}` is not calibrated for {what.measure} {what.bound:.4g}"] = (
+                None
+            )
+    return found, list(missing)

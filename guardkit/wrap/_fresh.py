@@ -1,0 +1,66 @@
+"""Which messages of a session were judged before: digests of conversations, never their text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from cachetools import LRUCache
+
+from ._parts import Part
+
+MOST_SESSIONS = 10_000
+MOST_MESSAGES = 2_000
+"""Messages remembered of one session; the oldest are forgotten first, and judged again."""
+
+Key = tuple[str, str]
+"""(tenant, session)."""
+
+
+class Judgements:
+    """Remembers messages that passed as they are, each by the digest of all up to it.
+
+    So a history that was edited anywhere is judged again from there on, and a message that was
+    rewritten is judged, and rewritten, every time.
+    """
+
+    def __init__(self) -> None:
+        self._seen: LRUCache[Key, dict[bytes, None]] = LRUCache(MOST_SESSIONS)
+        self._lock = threading.Lock()
+
+    def known(self, key: Key, digests: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of the digests that passed before."""
+        with self._lock:
+            seen = self._seen.get(key)
+            return frozenset(seen.keys() & set(digests)) if seen else frozenset()
+
+    def remember(self, key: Key, digests: Iterable[bytes]) -> None:
+        """These passed as they are."""
+        with self._lock:
+            seen = self._seen.get(key)
+            if seen is None:
+                seen = self._seen[key] = {}
+            for digest in digests:
+                seen.pop(digest, None)
+                seen[digest] = None
+            while len(seen) > MOST_MESSAGES:
+                del seen[next(iter(seen))]
+
+
+def digests_of(messages: list[list[Part]], context: Mapping[str, Any] | None) -> list[bytes]:
+    """One digest a message, over it, all before it, and the context they were judged in."""
+    chain = blake2b(repr(sorted((context or {}).items(), key=str)).encode(), digest_size=16)
+    made = []
+    for parts in messages:
+        for part in parts:
+            text = part.text
+            if part.kind == "call":
+                text = f"{text}{part.arguments!r}"
+            head = f"{part.kind} {part.surface} {part.tool!r} {part.path[1:]!r} {len(text)} "
+            chain.update(head.encode("utf-8", "surrogatepass"))
+            chain.update(text.encode("utf-8", "surrogatepass"))
+        chain.update(b"\n")
+        made.append(chain.digest())
+    return made

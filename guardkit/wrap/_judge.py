@@ -1,0 +1,172 @@
+"""Judges the parts of a request or a reply, and says what has to change before they may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardkit.errors import UsageError
+from guardkit.types import Next, Verdict
+
+from ._guarding import Sources
+from ._parts import Part
+from ._steps import Ask, Steps
+from ._tool_arguments import write_arguments
+from ._values import Path
+
+GOES = frozenset({"pass", "flag"})
+UNREADABLE = "A tool call could not be read and was stopped."
+
+
+class Judged(NamedTuple):
+    """What became of some parts."""
+
+    changes: Mapping[Path, Any]
+    """What has to be put in place of what."""
+    stop: Verdict | None = None
+    """The verdict that stops the exchange."""
+    revise: Verdict | None = None
+    """The verdict that asks for a revision; `changes` and `fallback` say what is without one."""
+    fallback: Verdict | None = None
+    """The verdict that stops the exchange unless a revision passes."""
+
+    part: Part | None = None
+    """The part that was stopped."""
+
+    @property
+    def ends(self) -> Verdict | None:
+        """The verdict that stops the exchange where nothing is revised."""
+        return self.fallback if self.stop is None else self.stop
+
+
+class Outcome(NamedTuple):
+    """What one verdict means for one text."""
+
+    goes: bool
+    text: str | None = None
+    """What to put in its place."""
+    arguments: Mapping[str, object] | None = None
+
+
+def outcome_of(verdict: Verdict) -> Outcome:
+    """A hold that nobody waits for is a block; a revision that nobody makes is its `else`."""
+    action = verdict.action
+    if action in GOES:
+        return Outcome(True)
+    if action == "rewrite":
+        return Outcome(True, verdict.text, verdict.arguments)
+    if action == "revise" and verdict.otherwise is not None:
+        return _outcome_of_next(verdict.otherwise)
+    return Outcome(False)
+
+
+def _outcome_of_next(then: Next) -> Outcome:
+    if then.action in GOES:
+        return Outcome(True)
+    if then.action == "rewrite":
+        return Outcome(True, then.text, then.arguments)
+    return Outcome(False)
+
+
+def judge(
+    parts: Sequence[Part],
+    keys: Mapping[str, Any],
+    *,
+    sources: Sources | None = None,
+    waits: bool = False,
+    first: Verdict | None = None,
+) -> Steps[Judged]:
+    """Judge parts in order; the first block ends it.
+
+    Args:
+        parts: What was read.
+        keys: Context, session and tenant, as the guard takes them.
+        sources: What a reply may be compared with.
+        waits: Whether to wait for the approval of what is held.
+        first: The verdict on the first part, where it is known already.
+    """
+    text_keys = {**keys, "sources": sources} if sources else keys
+    changes: dict[Path, Any] = {}
+    revise: Verdict | None = None
+    fallback: Verdict | None = None
+    for part in parts:
+        if first is None:
+            verdict = yield _ask(part, keys, text_keys)
+        else:
+            verdict, first = first, None
+        if verdict.action == "hold" and waits and verdict.hold is not None:
+            verdict = yield Ask("await_hold", (verdict.hold,), {})
+        if part.kind == "call" and part.arguments is None:
+            verdict = _unreadable(verdict)
+        elif verdict.action in GOES:
+            continue
+        outcome = outcome_of(verdict)
+        if verdict.action == "revise":
+            revise = verdict if revise is None else revise
+            if not outcome.goes and fallback is None:
+                fallback = verdict
+        elif not outcome.goes:
+            return Judged({}, verdict, part=part)
+        if outcome.goes and part.kind != "unread":
+            _change(changes, part, outcome)
+    stop = yield from _judge_groups(parts, changes, text_keys)
+    return Judged(changes, stop, revise, fallback)
+
+
+def _ask(part: Part, keys: Mapping[str, Any], text_keys: Mapping[str, Any]) -> Ask:
+    if part.kind == "call":
+        said = part.text if part.arguments is None else part.arguments
+        return Ask("check_tool_call", (part.tool or "", said), keys)
+    if part.kind == "unread":
+        return Ask("unread", (part.surface,), {})
+    if part.surface == "tool_result" and part.tool:
+        return Ask("check_tool_result", (part.tool, part.text), keys)
+    return Ask("check", (part.text,), {"on": part.surface, **text_keys})
+
+
+def _unreadable(verdict: Verdict) -> Verdict:
+    """Arguments that are no JSON object: judged as text, and stopped whatever was said."""
+    if verdict.action == "block":
+        return verdict
+    return verdict._replace(action="block", text=UNREADABLE, message=UNREADABLE, arguments=None)
+
+
+def _change(changes: dict[Path, Any], part: Part, outcome: Outcome) -> None:
+    if part.kind == "call":
+        if outcome.arguments is not None:
+            arguments = outcome.arguments
+            changes[part.path] = write_arguments(arguments) if part.text else dict(arguments)
+        return
+    if outcome.text is None or outcome.text == part.text:
+        return
+    if part.is_fixed:
+        raise UsageError("a rule rewrites the name of a field, and names cannot be changed")
+    changes[part.path] = outcome.text
+
+
+def _judge_groups(
+    parts: Sequence[Part], changes: Mapping[Path, Any], keys: Mapping[str, Any]
+) -> Steps[Verdict | None]:
+    """Texts that are shown as one are judged as one too: a match may lie across them."""
+    groups: dict[tuple[Path, str], list[str]] = {}
+    for part in parts:
+        if part.kind == "text" and part.group is not None and not part.is_fixed:
+            text = changes.get(part.path, part.text)
+            groups.setdefault((part.group, part.surface), []).append(text)
+    for (_, surface), texts in groups.items():
+        if len(texts) > 1:
+            verdict = yield Ask("check", ("".join(texts),), {"on": surface, **keys})
+            # What lies across two texts has no place to be rewritten in.
+            if verdict.action not in GOES:
+                return verdict if verdict.action == "block" else stopped(verdict)
+    return None
+
+
+STOPPED = "This reply was stopped by a safety rule."
+
+
+def stopped(verdict: Verdict) -> Verdict:
+    """A verdict that could not be carried out, as the block that it has to be."""
+    if verdict.action in ("hold", "revise"):
+        return verdict  # its text is safe to deliver
+    return verdict._replace(action="block", text=STOPPED, message=STOPPED, arguments=None)

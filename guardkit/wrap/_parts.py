@@ -1,0 +1,307 @@
+"""Reads every text out of a request or a reply: what it is, and the way to it.
+
+The walk is general: whatever is text is read. What is known about the shapes of messages only says
+*as what* a text is judged, which words are not text, and which texts are shown as one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from guardkit.errors import UsageError
+from guardkit.types import Surface
+
+from ._tool_arguments import parse_arguments
+from ._values import MISSING, Path, member, members, word
+
+
+class Part(NamedTuple):
+    """One text, call or unreadable thing, and the way to it."""
+
+    kind: Literal["text", "call", "unread"]
+    surface: Surface
+    text: str
+    """The text; of a call, its arguments as written; of what cannot be read, its kind."""
+    path: Path
+    tool: str | None = None
+    group: Path | None = None
+    """Texts of one group are shown, or read by the model, as one."""
+    arguments: Mapping[str, object] | None = None
+    """Of a call; None where they are no JSON object."""
+    is_fixed: bool = False
+    """True for keys: they are judged, and cannot be changed."""
+
+
+ROLES = frozenset({
+    "user", "system", "developer", "assistant", "tool", "function", "model", "human", "ai", "chat",
+    "HumanMessageChunk", "AIMessageChunk", "message",
+})  # fmt: skip
+TOOL_ROLES = frozenset({"tool", "function", "ToolMessageChunk", "FunctionMessageChunk"})
+DOCUMENTS = frozenset({"document", "search_result", "retrieved"})
+CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"})
+UNREAD = frozenset({
+    "image", "image_url", "input_image", "audio", "input_audio", "output_audio", "file",
+    "input_file", "video", "video_url", "media", "container_upload", "computer_screenshot",
+    "image_generation_call",
+})  # fmt: skip
+
+_TYPES = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}\Z")
+_ID = re.compile(r"[A-Za-z0-9_.:|-]{1,128}\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*\Z")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}\Z")
+
+IDS = frozenset({"id", "tool_call_id", "tool_use_id", "call_id", "item_id", "previous_response_id"})
+OPAQUE = frozenset({"signature", "encrypted_content", "thought_signature"})
+PAYLOADS = frozenset({"data", "b64_json", "file_data", "base64", "bytes", "result"})
+# Of a reply these say how it was made, never what it says.
+# fmt: off
+METADATA = frozenset({
+    "object", "model", "finish_reason", "stop_reason", "system_fingerprint", "service_tier",
+    "status", "type", "role", "stop_sequence", "model_name", "model_provider", "chunk_position",
+})
+UNSENT = frozenset({"usage_metadata", "response_metadata", "artifact"})
+KEYS = frozenset({
+    "role", "type", "content", "text", "name", "id", "tool_calls", "tool_call_id", "function",
+    "arguments", "args", "input", "output", "call_id", "tool_use_id", "source", "title", "data",
+    "media_type", "cache_control", "is_error", "image_url", "url", "detail", "parameters",
+    "description", "properties", "required", "input_schema", "strict", "enum", "items", "summary",
+    "additionalProperties", "thinking", "signature", "choices", "message", "index", "refusal",
+    "finish_reason", "model", "object", "created", "usage", "annotations", "citations", "answer",
+    "page_content", "metadata", "additional_kwargs", "reasoning_content", "phase", "status",
+})
+# fmt: on
+BESIDE = frozenset({"annotations", "citations", "id", "name", "metadata", "source", "title"})
+"""What these hold is text, but not shown as one with the rest."""
+SCALARS = (
+    int,
+    float,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+    enum.Enum,
+)  # fmt: skip
+DEEPEST = 60
+
+
+class Reader:
+    """Collects the parts of one value.
+
+    Args:
+        is_reply: A reply is judged on `output` and its calls on `tool_call`; of a request every
+            string is `input`, but for what tools and sources gave.
+    """
+
+    def __init__(self, *, is_reply: bool = False) -> None:
+        self.parts: list[Part] = []
+        self.drops: list[Path] = []
+        """Where tokens are listed one by one: gone as soon as any text changes."""
+        self._is_reply = is_reply
+        self._tools: dict[str, str] = {}
+
+    def read(
+        self, value: Any, path: Path = (), surface: Surface | None = None, group: Path | None = None
+    ) -> None:
+        """Read every part of a value."""
+        self._value(value, path, surface or ("output" if self._is_reply else "input"), None, group)
+
+    def _value(
+        self, value: Any, path: Path, surface: Surface, tool: str | None, group: Path | None
+    ) -> None:
+        if value is None or (isinstance(value, SCALARS) and not isinstance(value, str)):
+            return
+        if len(path) > DEEPEST:
+            raise UsageError(f"a message or reply is nested more than {DEEPEST} deep")
+        if isinstance(value, str):
+            if value or not path:
+                self.parts.append(Part("text", surface, value, path, tool, group))
+        elif isinstance(value, list | tuple):
+            if _is_pair(value):
+                self._pair(value, path, surface)
+                return
+            for place, item in enumerate(value):
+                self._value(item, (*path, place), surface, tool, group)
+        elif isinstance(value, bytes | bytearray | memoryview):
+            self.parts.append(Part("unread", surface, "bytes", path))
+        elif (found := members(value)) is not None:
+            self._members(value, found, path, surface, tool, group)
+        else:
+            raise UsageError(_unknown(value, is_reply=self._is_reply))
+
+    def _pair(self, value: Any, path: Path, surface: Surface) -> None:
+        """`("human", "hi")`, as LangChain writes messages."""
+        on: Surface = "tool_result" if value[0] in TOOL_ROLES else surface
+        self._value(value[1], (*path, 1), on, None, path)
+
+    def _members(
+        self,
+        value: Any,
+        found: Iterator[tuple[Any, Any]],
+        path: Path,
+        surface: Surface,
+        tool: str | None,
+        group: Path | None,
+    ) -> None:
+        kind, role = word(value, "type"), word(value, "role")
+        call = _call_of(value, kind, path)
+        if call is not None:
+            self._note(value, call)
+            if self._is_reply:
+                self.parts.append(call)
+                return
+        if kind in UNREAD or (kind == "base64" and "data" in value):
+            self.parts.append(Part("unread", surface, kind, path))
+        elif role in TOOL_ROLES or _is_tool_message(value, kind):
+            if not self._is_reply:
+                surface, tool = "tool_result", self._tool_of(value)
+        elif (kind in DOCUMENTS or role in DOCUMENTS) and not self._is_reply:
+            surface = "retrieved"
+        if group is None and (role or member(value, "content", MISSING) is not MISSING):
+            group = path
+        if self._is_reply and word(value, "object") in ("response", "chat.completion"):
+            # A response repeats the request; what is shown stands here.
+            found = iter(
+                [
+                    (key, inner)
+                    for key, inner in found
+                    if key in ("choices", "output", "output_text")
+                ]
+            )
+        if isinstance(value, Mapping):
+            self._keys(value, path, surface, tool)
+        for key, inner in found:
+            if key == "logprobs" and self._is_reply:
+                if inner is not None:
+                    self.drops.append((*path, key))
+            elif key in UNSENT and not isinstance(value, Mapping):
+                if key == "response_metadata" and member(inner, "logprobs") is not None:
+                    self.drops.append((*path, key, "logprobs"))
+            elif not self._is_silent(key, inner, kind):
+                shown = (*path, key) if key == "output" and self._is_reply else group
+                shown = None if key in BESIDE else shown
+                self._value(inner, (*path, key), surface, tool, shown)
+
+    def _keys(
+        self, value: Mapping[Any, Any], path: Path, surface: Surface, tool: str | None
+    ) -> None:
+        """Names that no dialect prescribes are text too: the model reads them, a user sees them."""
+        known = KEYS | METADATA
+        keys = [key for key in value if isinstance(key, str) and key not in known]
+        if keys:
+            names = "\n".join(keys)
+            where = (*path, MISSING)
+            self.parts.append(Part("text", surface, names, where, tool, is_fixed=True))
+
+    def _is_silent(self, key: Any, inner: Any, kind: str) -> bool:
+        """Whether a member is no text: a word the dialect prescribes, an id, sealed bytes."""
+        if not isinstance(inner, str):
+            return False
+        if key == "role":
+            return inner in ROLES
+        if key == "type":
+            return _TYPES.match(inner) is not None
+        if key in IDS:
+            return _ID.match(inner) is not None
+        if key in OPAQUE:
+            return _BASE64.match(inner) is not None
+        if self._is_reply and key in METADATA:
+            return _WORD.match(inner) is not None
+        if kind == "base64" or kind in UNREAD:
+            return key in PAYLOADS or inner.startswith("data:")
+        return kind == "input_audio" and key == "format"
+
+    def _note(self, value: Any, call: Part) -> None:
+        for name in ("id", "call_id"):
+            if said := word(value, name):
+                self._tools[said] = call.tool or ""
+
+    def _tool_of(self, value: Any) -> str | None:
+        if name := word(value, "name"):
+            return name
+        for key in ("tool_call_id", "tool_use_id", "call_id"):
+            if name := self._tools.get(word(value, key), ""):
+                return name
+        return None
+
+
+def read_reply(value: Any) -> Reader:
+    """The parts of a reply."""
+    reader = Reader(is_reply=True)
+    reader.read(value)
+    return reader
+
+
+def no_text(value: Any) -> str | None:
+    """The type of a value that holds no text, for lists that of what is in them."""
+    if isinstance(value, str):
+        return None
+    if value is None or isinstance(value, (bytes, bytearray, memoryview, *SCALARS)):
+        return type(value).__qualname__
+    if isinstance(value, list | tuple):
+        return next((kind for kind in map(no_text, value) if kind is not None), None)
+    return None
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and value[0] in ROLES | TOOL_ROLES
+
+
+def _is_tool_message(value: Any, kind: str) -> bool:
+    if kind in TOOL_ROLES:  # `function` is what a call and a definition are of, too
+        return member(value, "content", MISSING) is not MISSING
+    return kind.endswith(("tool_result", "_call_output")) or kind == "local_shell_call_output"
+
+
+def _call_of(value: Any, kind: str, path: Path) -> Part | None:
+    """A tool call in one of its shapes."""
+    inner = member(value, "function")
+    if inner is not None and member(inner, "name") is not None and not isinstance(inner, str):
+        # A definition has parameters where a call has arguments.
+        if member(inner, "arguments", MISSING) is MISSING:
+            return None
+        return _call(
+            word(inner, "name"), member(inner, "arguments"), (*path, "function", "arguments")
+        )
+    if kind == "custom_tool_call":
+        written = member(value, "input")
+        said = {"input": written} if isinstance(written, str) else written
+        text = written if isinstance(written, str) else ""
+        where = (*path, "input")
+        return Part("call", "tool_call", text, where, word(value, "name"), None, said)
+    if kind in CALLS:
+        key = "input" if member(value, "input", MISSING) is not MISSING else "arguments"
+        return _call(word(value, "name"), member(value, key), (*path, key))
+    if kind in ("tool_call", "invalid_tool_call") or _is_bare_call(value):
+        key = "args" if member(value, "args", MISSING) is not MISSING else "arguments"
+        return _call(word(value, "name"), member(value, key), (*path, key))
+    return None
+
+
+def _is_bare_call(value: Any) -> bool:
+    if not word(value, "name"):
+        return False
+    return any(isinstance(member(value, key), str | Mapping) for key in ("args", "arguments"))
+
+
+def _call(name: str, arguments: Any, path: Path) -> Part:
+    if isinstance(arguments, str):
+        return Part("call", "tool_call", arguments, path, name, None, parse_arguments(arguments))
+    if arguments is None:
+        return Part("call", "tool_call", "", path, name, None, {})
+    if not isinstance(arguments, Mapping):
+        raise UsageError(f"a tool call has arguments of type `{type(arguments).__qualname__}`")
+    return Part("call", "tool_call", "", path, name, None, arguments)
+
+
+def _unknown(value: Any, *, is_reply: bool) -> str:
+    kind = type(value).__qualname__
+    if is_reply:
+        return f"the callable gave back a `{kind}`, which cannot be read: say how with `reply=`"
+    return f"the text to judge holds a `{kind}`, which cannot be read: say how with `text=`"

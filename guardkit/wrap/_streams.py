@@ -1,0 +1,125 @@
+"""Drives a relay: pulls chunks, gives what is cleared, and closes the source at once on a block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+from ._exchange import Exchange, Prepared
+from ._guarding import Streaming
+from ._lanes import Block
+from ._refuse import refuse_chunk
+from ._relay import Relay
+from ._steps import ADoes, Does, Steps, arun
+
+CLOSING_S = 2.0
+"""How long a source that is cancelled may take to close."""
+
+
+def relay_stream(
+    exchange: Exchange, does: Does, source: Any, prepared: Prepared
+) -> Generator[Any, None, None]:
+    """The guarded stream of a plain iterable."""
+    relay = Relay(exchange, prepared)
+    texts: Streaming | None = None
+    is_done, seen, block = False, None, None
+    try:
+        for chunk in source:
+            if type(chunk) is str:
+                if texts is None:
+                    texts, seen = relay.texts, ""
+                text = texts.feed(chunk)
+                if texts.closed:
+                    relay.end_texts(text)
+                if text:
+                    yield text
+                continue
+            seen = chunk
+            yield from _run(relay.take(chunk), does)
+        is_done = True
+        yield from _run(relay.finish(), does)
+    except Block as caught:
+        block = caught
+    finally:
+        # Before anything else is given: what is blocked must not go on costing.
+        if not is_done:
+            _close(source)
+    # Outside the handler: the error that may be raised here has no other behind it.
+    if block is not None:
+        yield from block.shown
+        yield _last(exchange, block, seen)
+
+
+async def arelay_stream(
+    exchange: Exchange, does: ADoes, source: Any, prepared: Prepared
+) -> AsyncGenerator[Any, None]:
+    """The guarded stream of an async iterable."""
+    relay = Relay(exchange, prepared)
+    texts: Streaming | None = None
+    is_done, seen, block = False, None, None
+    try:
+        async for chunk in source:
+            if type(chunk) is str:
+                if texts is None:
+                    texts, seen = relay.texts, ""
+                text = await texts.afeed(chunk)
+                if texts.closed:
+                    relay.end_texts(text)
+                if text:
+                    yield text
+                continue
+            seen = chunk
+            for shown in await arun(relay.take(chunk), does):
+                yield shown
+        is_done = True
+        for shown in await arun(relay.finish(), does):
+            yield shown
+    except Block as caught:
+        block = caught
+    finally:
+        if not is_done:
+            await _aclose(source)
+    if block is not None:
+        for shown in block.shown:
+            yield shown
+        yield _last(exchange, block, seen)
+
+
+def _last(exchange: Exchange, block: Block, seen: Any) -> Any:
+    """The message as a chunk, where the caller wants it; else the block is raised."""
+    message = exchange.block(block.verdict).verdict.text
+    if block.make is not None:
+        return refuse_chunk(block.make(message), message)
+    if isinstance(seen, str):
+        return message
+    return exchange.refusal(message) if seen is None else refuse_chunk(seen, message)
+
+
+def _run(steps: Steps[list[Any]], does: Does) -> list[Any]:
+    answer: Any = None
+    while True:
+        try:
+            ask = steps.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # typeshed has no type for it
+        answer = does(ask)
+
+
+def _close(source: Any) -> None:
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
+
+
+async def _aclose(source: Any) -> None:
+    # Loaded when a stream ends early, never with the package. Shielded: a cancelled consumer must
+    # not leave the source open, and a source that hangs must not keep the consumer.
+    import anyio
+
+    close = getattr(source, "aclose", None) or getattr(source, "close", None)
+    if close is None:
+        return
+    with anyio.move_on_after(CLOSING_S, shield=True):
+        closing = close()
+        if hasattr(closing, "__await__"):
+            await closing
