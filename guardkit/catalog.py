@@ -6,10 +6,10 @@ two guards with different kinds live in one process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Answers = Literal["answer", "score", "number", "label"]
 """What a check gives back: yes/no, a score from 0 to 1, a count, or one of its labels."""
@@ -180,6 +180,9 @@ class Subject(Protocol):
 class Finder(Protocol):
     """Finds matches, and names the patterns without which there is none.
 
+    It may also have `least`: how many characters its shortest match has in ASCII text, blanks not
+    counted. A shorter text need not be scanned at all.
+
     The patterns of all finders of a surface are searched in one scan. So a text in which none of
     them occurs costs a finder nothing.
     """
@@ -227,6 +230,13 @@ class Setting(Protocol):
 
     def file(self, name: str) -> bytes:
         """A data file of the policy, by the name the check's config has for it."""
+
+    @property
+    def in_thread(self) -> Callable[..., Awaitable[Any]]:
+        """Calls a function that may block, off the event loop: `await in_thread(function, *args)`.
+
+        The deadline is the caller's; a call that hangs is left behind, and so many may be.
+        """
 
 
 Bind = Callable[[Mapping[str, object], Setting], Live]

@@ -16,9 +16,11 @@ from . import (
     _links,
     _pattern,
     _python,
+    _refusal,
     _repetition,
     _schema,
     _script,
+    _secrets,
     _similarity,
     _words,
 )
@@ -40,9 +42,11 @@ SPECS: tuple[CheckSpec, ...] = (
     _links.SPEC,
     _pattern.SPEC,
     _python.SPEC,
+    _refusal.SPEC,
     _repetition.SPEC,
     _schema.SPEC,
     _script.SPEC,
+    _secrets.SPEC,
     _similarity.SPEC,
     _words.SPEC,
 )
@@ -58,9 +62,11 @@ BINDS: dict[str, Bind] = {
     "links": _links.bind,
     "pattern": _pattern.bind,
     "python": _python.bind,
+    "refusal": _refusal.bind,
     "repetition": _repetition.bind,
     "schema": _schema.bind,
     "script": _script.bind,
+    "secrets": _secrets.bind,
     "words": _words.bind,
 }
 """What each kind does. The kinds that are missing here need models."""

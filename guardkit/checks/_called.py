@@ -5,18 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-import threading
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from numbers import Real
 from typing import Any
 
 from guardkit.catalog import Setting
 from guardkit.errors import BindError, CheckError
-
-MOST_RUNNING = 32
-"""Calls of one check that may be under way in threads. A thread cannot be stopped: one that hangs
-stays, and more of them would not help."""
 
 
 def called(config: Mapping[str, object], setting: Setting) -> object:
@@ -61,34 +55,31 @@ class Called:
     """A callable of somebody else, awaited whether it is asynchronous or not.
 
     One that is not runs in a thread, since it may block, and is left behind when the wait for it
-    ends. `MOST_RUNNING` bounds how many may have been left behind.
+    ends.
 
     Args:
         function: The callable.
+        in_thread: Calls what may block.
     """
 
-    __slots__ = ("_function", "_in_thread", "_is_async", "_lock", "_running")
+    __slots__ = ("_function", "_in_thread", "_is_async")
 
-    def __init__(self, function: Callable[..., Any]) -> None:  # whatever its author made of it
-        # Here, since a policy can be compiled without ever running anything.
-        from anyio.to_thread import run_sync
-
-        self._in_thread = run_sync
+    def __init__(
+        self,
+        function: Callable[..., Any],  # whatever its author made of it
+        in_thread: Callable[..., Awaitable[Any]],
+    ) -> None:
+        self._in_thread = in_thread
         self._function = function
         call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind, not whether
         self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-        self._lock = threading.Lock()
-        self._running = 0
 
     async def __call__(self, *arguments: str) -> object:
         """What the callable answers; its exceptions are let out."""
         try:
             if self._is_async:
                 return await self._function(*arguments)
-            if self._running >= MOST_RUNNING:
-                raise CheckError("too many of its calls are still running")
-            run = partial(self._run, arguments)
-            (answer,) = await self._in_thread(run, abandon_on_cancel=True)
+            (answer,) = await self._in_thread(self._run, arguments)
             # A plain function may hand back something to wait for.
             return await answer if inspect.isawaitable(answer) else answer
         except SystemExit as error:
@@ -96,16 +87,11 @@ class Called:
 
     def _run(self, arguments: tuple[str, ...]) -> tuple[Any]:
         # A tuple, since trio refuses a coroutine that comes out of a thread.
-        with self._lock:
-            self._running += 1
         try:
             return (self._function(*arguments),)
         except StopIteration as error:
             # No future can carry this one, so the wait for the thread would never end.
             raise CheckError("it raised StopIteration") from error
-        finally:
-            with self._lock:
-                self._running -= 1
 
 
 def as_number(value: object) -> float | None:

@@ -84,7 +84,7 @@ def bind(config: Mapping[str, object], setting: Setting) -> Judge:
     target = made(called(config, setting), f"the judge of `{setting.name}`")
     if not callable(target):
         raise BindError(f"the judge of `{setting.name}` cannot be called")
-    return Judge(Called(target), str(config.get("rubric", "")))
+    return Judge(Called(target, setting.in_thread), str(config.get("rubric", "")))
 
 
 class Judge:

@@ -59,6 +59,7 @@ from guardkit.errors import CheckError
 from ._loosen import key_words, loosen, reads_loose, some_key_words
 from ._matches import Program, TooManyError, find_all, iter_all, outermost, prepare, with_flags
 from ._properties import LABEL, VIEWS
+from ._shapes import shortest_of
 from ._shared_costs import scan_cost
 from ._validators import Validator, validator
 
@@ -139,7 +140,7 @@ class PatternFinder:
         is_loose: Whether texts of form `loose` are read.
     """
 
-    __slots__ = ("_accepts", "_name", "_needles", "_programs", "key_words")
+    __slots__ = ("_accepts", "_name", "_needles", "_programs", "key_words", "least")
 
     def __init__(
         self,
@@ -166,6 +167,9 @@ class PatternFinder:
             "plain": plain,
             "loose": tuple(loose.values()),
         }
+        self.least = min(
+            (shortest_of(source) for source in (*(one for one, _ in patterns), *loose)), default=0
+        )
         words = (word for source, _ in patterns for word in key_words(source))
         self.key_words: tuple[str, ...] = some_key_words(words) if is_loose else ()
 

@@ -98,7 +98,8 @@ def bind(config: Mapping[str, object], setting: Setting) -> PythonCheck:
     function = getattr(target, "check", target)
     if not callable(function):
         raise BindError(f"the object of `{setting.name}` cannot be called and has no `check`")
-    return PythonCheck(Called(function), _TYPES[str(config.get("answers", "answer"))])
+    reads = _TYPES[str(config.get("answers", "answer"))]
+    return PythonCheck(Called(function, setting.in_thread), reads)
 
 
 def _as_answer(value: object) -> bool | None:

@@ -49,6 +49,15 @@ def shape_of(source: str) -> Shape | None:
         return None
 
 
+def shortest_of(source: str) -> int:
+    """How many characters a match has at least, blanks not counted; 0 where nobody can tell."""
+    shape = shape_of(source)
+    if shape is None:
+        return 0
+    blanks = source.count(" ") + source.count("\\s") + source.count("[")
+    return max(0, int(shape.tree.getwidth()[0]) - blanks)
+
+
 # --- from one dialect to the other
 
 _POSIX = {

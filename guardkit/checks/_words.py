@@ -121,7 +121,7 @@ class WordsFinder:
         is_loose: Whether texts of form `loose` are read.
     """
 
-    __slots__ = ("_anywhere", "_loose", "_needles", "_starts", "_whole", "key_words")
+    __slots__ = ("_anywhere", "_loose", "_needles", "_starts", "_whole", "key_words", "least")
 
     def __init__(self, entries: Sequence[str], *, is_loose: bool) -> None:
         anywhere = [entry for entry in entries if _NO_BLANKS.search(entry)]
@@ -143,6 +143,7 @@ class WordsFinder:
         for first, of_first in by_first.items():
             lengths = sorted({len(tokens) for tokens in of_first}, reverse=True)
             self._whole[first] = tuple(lengths), frozenset(of_first)
+        self.least = min((len("".join(entry.split())) for entry in entries), default=0)
         words = (word for entry in entries for word in key_words_of(entry))
         self.key_words: tuple[str, ...] = some_key_words(words) if is_loose else ()
 

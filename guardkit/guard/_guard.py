@@ -384,13 +384,19 @@ class Guard:
         try:
             jobs = next(judgement)
         except StopIteration as ended:
-            return self._finished(ended.value, event)
-        verdict = await drive(judgement, jobs, self._deadline(event.surface))
-        return self._finished(verdict, event)
+            return await self._afinished(ended.value, event)
+        return await self._afinished(
+            await drive(judgement, jobs, self._deadline(event.surface)), event
+        )
 
     def _finished(self, verdict: Verdict, event: Event) -> Verdict:
         if verdict.action == "hold":
             return held(self.holds, self._plan, verdict, event)
+        return verdict
+
+    async def _afinished(self, verdict: Verdict, event: Event) -> Verdict:
+        if verdict.action == "hold":  # a durable queue waits for its disk
+            return await self._bound.workers.run(held, self.holds, self._plan, verdict, event)
         return verdict
 
     def _bridge(self, function: Callable[..., Any], *args: object) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection, Mapping
-from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -233,18 +232,26 @@ class Settler:
         """A fresh run for one event."""
         return Run(self, tool, leaves)
 
+    def where_silent(self, silent: Collection[int]) -> list[Any]:
+        """The values of a run in which these leaves say no; for `start_with`."""
+        values = self.known_values.copy()
+        for node in silent:
+            values[node - self.start_at] = NO
+        return values
+
     def start_with(
-        self, tool: str | None, leaves: Leaves, silent: Listed[int], said: Collection[int]
+        self, tool: str | None, leaves: Leaves, silent: list[Any], said: Collection[int]
     ) -> Run:
-        """A fresh run where the leaves at `silent` say no, but for those in `said`.
+        """A fresh run where the leaves of `where_silent` say no, but for those in `said`.
 
         Most leaves of a scan say no to most texts; asking each of them is most of the work.
         """
-        values = self.known_values.copy()
-        start_at = self.start_at
-        for node in silent:
-            if node not in said:
-                values[node - start_at] = NO
+        values = silent.copy()
+        known, start_at = self.known_values, self.start_at
+        for node in said:
+            at = node - start_at
+            if 0 <= at < len(values):
+                values[at] = known[at]
         return Run(self, tool, leaves, values)
 
     def settle(self, tool: str | None, leaves: Leaves) -> Settled:
@@ -276,6 +283,15 @@ class Settler:
                 quiet.known_truths[name] = _TRUTHS[value]
         quiet.rules = tuple(rules)
         return quiet
+
+
+_KEEP_TRUTH = frozenset({"field", "compare", "and", "or", "at_least"})
+
+
+def _keeps_truth(node: Node) -> bool:
+    """Whether its place in `values` holds a truth, and not a score or nothing at all."""
+    what = node.what
+    return node.op in _KEEP_TRUTH or (isinstance(what, Check) and what.answers == "answer")
 
 
 # --- one maker per operation: a node becomes a function of the run
@@ -364,18 +380,25 @@ def _sequence(settler: Settler, node: Node, plan: Plan, thresholds: Mapping[int,
     return ask
 
 
-def _lattice(settler: Settler, node: Node, end: int) -> Ask:
+def _lattice(settler: Settler, node: Node, plan: Plan, end: int) -> Ask:
     """`and` ends at the first no, `or` at the first yes."""
     at = node.id - settler.start_at
-    members = _inputs(settler, node)
+    # What is settled already is read, not asked: of a wide `or` that is nearly all.
+    members = tuple(
+        (i - settler.start_at if _keeps_truth(plan.nodes[i]) else -1, ask)
+        for i, ask in zip(node.inputs, _inputs(settler, node), strict=True)
+    )
     begin = YES - end
 
     def ask(run: Run) -> int:
-        value: int | None = run.values[at]
+        values = run.values
+        value: int | None = values[at]
         if value is None:
             value = begin
-            for member in members:
-                got = member(run)
+            for place, member in members:
+                got = values[place] if place >= 0 else None
+                if got is None:
+                    got = member(run)
                 if got == end:
                     value = end
                     break
@@ -383,18 +406,18 @@ def _lattice(settler: Settler, node: Node, end: int) -> Ask:
                     return OPEN
                 if got == UNKNOWN:
                     value = UNKNOWN
-            run.values[at] = value
+            values[at] = value
         return value
 
     return ask
 
 
 def _and(settler: Settler, node: Node, plan: Plan, thresholds: Mapping[int, float]) -> Ask:
-    return _lattice(settler, node, NO)
+    return _lattice(settler, node, plan, NO)
 
 
 def _or(settler: Settler, node: Node, plan: Plan, thresholds: Mapping[int, float]) -> Ask:
-    return _lattice(settler, node, YES)
+    return _lattice(settler, node, plan, YES)
 
 
 def _not(settler: Settler, node: Node, plan: Plan, thresholds: Mapping[int, float]) -> Ask:

@@ -12,7 +12,7 @@ from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
 from ._scan import Located
 from ._stream import Stream
 from ._vault import Vault
-from ._workers import Bridge
+from ._workers import Bridge, Workers
 
 __all__ = [
     "MAX_CHARS",
@@ -35,6 +35,7 @@ __all__ = [
     "Thresholds",
     "Told",
     "Vault",
+    "Workers",
     "ascores",
     "bind",
     "decided",

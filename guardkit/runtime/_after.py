@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 
+from guardkit.errors import BindError, CheckError
 from guardkit.plan import Plan
 from guardkit.types import SURFACES, Action, Next, Record, Surface, Verdict
 
@@ -43,7 +44,19 @@ def held(queue: HoldQueue, plan: Plan, verdict: Verdict, event: Event) -> Verdic
             default=str,
         ),
     )
-    return verdict._replace(hold=queue.add(hold))
+    try:
+        return verdict._replace(hold=queue.add(hold))
+    except (BindError, CheckError) as error:
+        # A queue that is full or cannot be written keeps nothing, so nothing may be delivered.
+        why = f"raised {type(error).__name__}"
+        lost = Record(event.surface, "approval", "unknown", 0.0, None, why)
+        return verdict._replace(
+            action="block",
+            text=BLOCKED,
+            message=BLOCKED,
+            arguments=None,
+            records=(*verdict.records, lost),
+        )
 
 
 def decided(policy: str, hold: Hold) -> Verdict:

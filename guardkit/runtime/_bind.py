@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from time import monotonic
+from typing import Any
 
 from guardkit.catalog import Catalog, Live
 from guardkit.errors import BindError
@@ -21,6 +22,7 @@ from ._lane import Lane, lane_of
 from ._rewriting import Token
 from ._sessions import Sessions, new_canary
 from ._vault import Vault, hashed
+from ._workers import Workers
 
 Thresholds = Mapping[tuple[str, str, float], float]
 """(check, measure, rate) -> the score at which the check has that rate."""
@@ -53,6 +55,11 @@ class _Setting:
     name: str
     given: object | None
     _read: Callable[[str], bytes]
+    _workers: Workers
+
+    @property
+    def in_thread(self) -> Callable[..., Awaitable[Any]]:
+        return self._workers.run
 
     def file(self, name: str) -> bytes:
         return self._read(name)
@@ -65,6 +72,7 @@ class Bound:
     engine: Engine
     vault: Vault
     canary: str | None
+    workers: Workers
     lacking: frozenset[str]
     """Checks that nobody can answer; empty unless the machine may lack some."""
 
@@ -75,7 +83,8 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
     Raises:
         BindError: It cannot, for all the reasons given.
     """
-    live, problems = _live(plan, catalog, machine)
+    workers = Workers()
+    live, problems = _live(plan, catalog, machine, workers)
     strangers = sorted(set(machine.given) - {row.name for row in plan.checks})
     problems += [f"the policy has no check `{name}` to bind to" for name in strangers]
     thresholds, uncalibrated = _thresholds(plan, machine.thresholds)
@@ -113,7 +122,9 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
         machine.today, token, notice if pseudonyms else None, canary, plan.context.lines
     )
     engine = Engine(plan, lanes, Sessions(plan, machine.clock), settings)
-    return Bound(engine, vault, canary, frozenset(row.name for row in plan.checks) - live.keys())
+    return Bound(
+        engine, vault, canary, workers, frozenset(row.name for row in plan.checks) - live.keys()
+    )
 
 
 def _forms(act: Act) -> set[str | None]:
@@ -122,7 +133,9 @@ def _forms(act: Act) -> set[str | None]:
     return {act.form, *below}
 
 
-def _live(plan: Plan, catalog: Catalog, machine: Machine) -> tuple[dict[str, Live], list[str]]:
+def _live(
+    plan: Plan, catalog: Catalog, machine: Machine, workers: Workers
+) -> tuple[dict[str, Live], list[str]]:
     live: dict[str, Live] = {}
     problems: list[str] = []
     made: dict[tuple[str, object], Live] = {}
@@ -133,7 +146,7 @@ def _live(plan: Plan, catalog: Catalog, machine: Machine) -> tuple[dict[str, Liv
             live[row.name] = made[same]
             continue
         try:
-            live[row.name] = _bound(row, catalog, _Setting(row.name, given, machine.file))
+            live[row.name] = _bound(row, catalog, _Setting(row.name, given, machine.file, workers))
         except BindError as error:
             problems += [f"check `{row.name}`: {problem}" for problem in error.problems]
             continue

@@ -135,7 +135,7 @@ class Engine:
         if is_quiet:
             run = lane.quiet.start(event.tool, moment.leaf)
         else:
-            run = lane.settler.start_with(event.tool, moment.leaf, lane.scanned, moment.said)
+            run = lane.settler.start_with(event.tool, moment.leaf, lane.silent, moment.said)
         settled = run.settle()
         while settled.pending:
             yield from self._call(settled.pending, moment)

@@ -60,8 +60,8 @@ class Lane:
     fields: Mapping[int, tuple[str, FieldTest]]
     windows: Mapping[int, tuple[tuple[str, ...], int]]
     sequences: Mapping[int, tuple[str, int]]
-    scanned: tuple[int, ...]
-    """The finders that stand in the plan of the surface, in order."""
+    silent: list[object]
+    """What a run begins with where no finder found anything: for `Settler.start_with`."""
     node_of: Mapping[str, int]
     """The check node behind each name."""
     covers: Mapping[str, Cover]
@@ -162,7 +162,7 @@ def lane_of(
         fields=fields,
         windows=windows,
         sequences=sequences,
-        scanned=tuple(sorted(node for node in finders if node >= 0)),
+        silent=settler.where_silent([node for node in finders if node >= 0]),
         node_of=node_of,
         covers={
             row.name: _cover(row, node_of, finders) for row in plan.rules if surface in row.surfaces

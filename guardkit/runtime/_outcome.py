@@ -230,9 +230,9 @@ class Outcome:
             )
         )
         for place, some in pieces.items():
-            again = scanner.look(spliced(texts[place], some))
-            for node, hits in again.found.items():
-                if node in covered and any(not _inside(h.start, h.end, some) for h in hits):
+            again = scanner.hits_again(spliced(texts[place], some), covered)
+            for hits in again.values():
+                if any(not _inside(hit.start, hit.end, some) for hit in hits):
                     return True
         return False
 

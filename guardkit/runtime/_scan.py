@@ -113,7 +113,16 @@ class Scanner:
         sought: The finders, in plan order.
     """
 
-    __slots__ = ("_always", "_gated", "_loose", "_plain", "_reads_views", "_sought", "_turned")
+    __slots__ = (
+        "_always",
+        "_gated",
+        "_least",
+        "_loose",
+        "_plain",
+        "_reads_views",
+        "_sought",
+        "_turned",
+    )
 
     def __init__(self, sought: Sequence[Sought]) -> None:
         self._sought = tuple(sought)
@@ -123,6 +132,8 @@ class Scanner:
         self._always = tuple(made for made, needs in signs if not needs)
         self._gated = tuple((needs, made) for made, needs in signs if needs)
         self._turned = tuple(self._turned_signs())
+        self._least = min((getattr(one.finder, "least", 0) for one in sought), default=0)
+        """The shortest match of any finder, blanks not counted."""
         loose = list(_needles([s if "all" in s.views else None for s in sought], "loose"))
         self._loose = _Set(loose) if loose else None
         if self._reads_views:
@@ -145,6 +156,10 @@ class Scanner:
 
     def is_clear(self, data: bytes) -> bool:
         """Whether an ASCII text holds nothing that any finder could find in any view."""
+        if len(data) < self._least:
+            return (
+                True  # too short for any match, however it is written: nothing makes ASCII longer
+            )
         if self._plain.match(data):
             return False
         for signs in self._always:
@@ -172,14 +187,24 @@ class Scanner:
             return NOTHING
         return self._look_closer(text, seen, signals, is_ascii)
 
+    def hits_again(self, text: str, nodes: frozenset[int]) -> Mapping[int, tuple[Located, ...]]:
+        """What these nodes find in a text that was rewritten; one scan where that settles it."""
+        seen = self._plain.match(encoded(text))
+        if not seen and text.isascii():
+            return {}
+        sighting = self.look(text)
+        return {node: hits for node, hits in sighting.found.items() if node in nodes}
+
     def _signals(self, data: bytes, is_ascii: bool) -> frozenset[str]:
         found: list[str] = []
         if is_ascii:
             for signs in self._always:
                 found += signs.seen(data)
             for needs, signs in self._gated:
-                if any(byte in data for byte in needs):
-                    found += signs.seen(data)
+                for byte in needs:
+                    if byte in data:
+                        found += signs.seen(data)
+                        break
         for signs in self._turned:
             found += signs.seen(data)
         return frozenset(found)

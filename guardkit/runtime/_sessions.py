@@ -14,6 +14,8 @@ from cachetools import TLRUCache
 from guardkit.plan import Plan
 from guardkit.types import Truth
 
+from ._workers import renewed_after_fork
+
 MOST_SESSIONS = 100_000
 """Sessions kept at once; beyond them the one that was idle longest is forgotten."""
 MOST_KEPT_CHARS = 1 << 20
@@ -73,6 +75,10 @@ class Sessions:
         self._states: TLRUCache[Key, State] = TLRUCache(
             MOST_SESSIONS, ttu=lambda key, state, now: now + self._ttl, timer=clock
         )
+        self._renew()
+        renewed_after_fork(self)
+
+    def _renew(self) -> None:
         self.lock = threading.RLock()
 
     def state(self, key: Key) -> State:

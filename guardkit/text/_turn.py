@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
 from ._tables import tables
@@ -15,13 +15,14 @@ SHUFFLED = "shuffled:"
 
 _ATBASH = ascii_lowercase[::-1]
 _LEAST = 4
+_LEAST_SHUFFLED = 5
+"""A shorter word with its inner letters in another order is too often another word."""
 
 
 def turned_words(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The words as they would look in a text that is turned, by the signal that says so.
 
-    `reversed`, `rot1` to `rot25`, `atbash`, and one signal for words with their inner letters
-    shuffled, whose spellings are small patterns. Words of less than four letters, and words with
+    `reversed`, `rot1` to `rot25` and `atbash`. Words of less than four letters, and words with
     anything but ASCII letters, are left out.
 
     Args:
@@ -31,7 +32,7 @@ def turned_words(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
         >>> turned_words(["ignore"])["rot13"]
         ('vtaber',)
     """
-    plain = sorted({word for word in words if len(word) >= _LEAST and _is_plain(word)})
+    plain = _plain(words)
     known = set(plain)
     if not plain:
         return {}
@@ -45,14 +46,29 @@ def turned_words(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
         turned[f"rot{by}"] = spelled(word.translate(table) for word in plain)
     mirror = str.maketrans(ascii_lowercase, _ATBASH)
     turned["atbash"] = spelled(word.translate(mirror) for word in plain)
-    long = [word for word in plain if len(set(word[1:-1])) > 1]
-    if long:
-        turned[SHUFFLED + ",".join(long)] = tuple(map(_shuffled_pattern, long))
     return {signal: spellings for signal, spellings in turned.items() if spellings}
 
 
-def _is_plain(word: str) -> bool:
-    return word.isascii() and word.isalpha() and word.islower()
+def shuffled_words(words: Iterable[str]) -> dict[str, str]:
+    """The signal for words whose inner letters are shuffled, and the RE2 pattern that finds one.
+
+    The signal names all words of four letters or more, so that a view can spell each as it should
+    be; only those of five or more are looked for. Nothing when there are none of those.
+
+    Args:
+        words: Words of rules, in lower case.
+    """
+    plain = [word for word in _plain(words) if len(set(word[1:-1])) > 1]
+    spelled = [_shuffled_pattern(word) for word in plain if len(word) >= _LEAST_SHUFFLED]
+    if not spelled:
+        return {}
+    pattern = f"(?i)(?:^|[^a-z])(?:{'|'.join(spelled)})(?:[^a-z]|$)"
+    return {SHUFFLED + ",".join(plain): pattern}
+
+
+def _plain(words: Iterable[str]) -> list[str]:
+    long = {word for word in words if len(word) >= _LEAST}
+    return sorted(word for word in long if word.isascii() and word.isalpha() and word.islower())
 
 
 def _rotated(by: int) -> str:
@@ -60,14 +76,16 @@ def _rotated(by: int) -> str:
 
 
 def _shuffled_pattern(word: str) -> str:
-    """The word with another letter in second or third place and its other letters in any order."""
-    inner = "".join(sorted(set(word[1:-1])))
-    made = []
-    for at in range(1, min(len(word) - 2, 3)):
-        moved = inner.replace(word[at], "")
+    """The word up to some letter, then any of its inner letters to its end."""
+    tail = ""
+    for at in range(len(word) - 3, 0, -1):
+        left = "".join(sorted(set(word[at:-1])))
+        moved = left.replace(word[at], "")
         more = len(word) - at - 2
-        made.append(f"{word[:at]}[{moved}][{inner}]{{{more}}}{word[-1]}")
-    return f"(?:{'|'.join(made)})"
+        branches = [f"[{moved}][{left}]{{{more}}}"] if moved else []
+        branches += [f"{word[at]}{tail}"] if tail else []
+        tail = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})" if branches else ""
+    return f"{word[0]}{tail}{word[-1]}"
 
 
 # --- reversed
@@ -188,17 +206,15 @@ def turned_over(view: View) -> Iterator[View]:
 
 def unshuffled(view: View, signals: Collection[str]) -> View | None:
     """The text with each shuffled key word in its right spelling; None without any."""
-    keys: dict[tuple[str, ...], str] = {}
-    for signal in signals:
-        if signal.startswith(SHUFFLED):
-            keys.update((_key(word), word) for word in signal[len(SHUFFLED) :].split(","))
-    if not keys:
+    signal = next((signal for signal in signals if signal.startswith(SHUFFLED)), None)
+    if signal is None:
         return None
+    keys = _keys(signal)
     out: list[str] = []
     at = 0
     for found in _WORD.finditer(view.text):
         lower = found[0].lower()
-        word = keys.get(_key(lower))
+        word = keys.get(_key(lower)) if len(lower) >= _LEAST else None
         if word is not None and word != lower:
             out += view.text[at : found.start()], word
             at = found.end()
@@ -208,8 +224,13 @@ def unshuffled(view: View, signals: Collection[str]) -> View | None:
     return View("turned", "plain", "".join(out), view)
 
 
-def _key(word: str) -> tuple[str, ...]:
-    return (word[0], word[-1], *sorted(word[1:-1]))
+@lru_cache(64)
+def _keys(signal: str) -> Mapping[str, str]:
+    return {_key(word): word for word in signal[len(SHUFFLED) :].split(",")}
+
+
+def _key(word: str) -> str:
+    return word[0] + "".join(sorted(word[1:-1])) + word[-1]
 
 
 # --- display order, and letters taken back

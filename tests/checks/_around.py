@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import re2
 
 from guardkit.catalog import Finder, Form, Viewed
+from guardkit.runtime import Workers
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,11 @@ class Here:
     files: Mapping[str, bytes] = field(default_factory=dict)
     given: object | None = None
     name: str = "mine"
+    workers: Workers = field(default_factory=Workers)
+
+    @property
+    def in_thread(self) -> Callable[..., Awaitable[Any]]:
+        return self.workers.run
 
     def file(self, name: str) -> bytes:
         return self.files[name]

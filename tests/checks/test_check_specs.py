@@ -22,9 +22,11 @@ KINDS = [
     "links",
     "pattern",
     "python",
+    "refusal",
     "repetition",
     "schema",
     "script",
+    "secrets",
     "similarity",
     "words",
 ]

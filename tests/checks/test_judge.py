@@ -13,6 +13,7 @@ import pytest
 
 from guardkit.checks import _judge
 from guardkit.errors import BindError, CheckError
+from guardkit.runtime import Workers
 
 from ._around import Here, Read
 
@@ -123,12 +124,9 @@ def test_the_wait_for_a_judge_that_blocks_can_end() -> None:
     anyio.run(main)
 
 
-def test_judges_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judges_that_hang_do_not_pile_up() -> None:
     import threading
 
-    from guardkit.checks import _called
-
-    monkeypatch.setattr(_called, "MOST_RUNNING", 2)
     release = threading.Event()
 
     def block(text: str, rubric: str) -> float:
@@ -136,7 +134,7 @@ def test_judges_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> Non
         return 1.0
 
     async def main() -> None:
-        live = _judge.bind(CONFIG, Here(given=block))
+        live = _judge.bind(CONFIG, Here(given=block, workers=Workers(1, most_stuck=2)))
         for _ in range(2):
             with anyio.move_on_after(0.05):
                 await live.call(Read("x"))
