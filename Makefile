@@ -7,6 +7,7 @@ ARGS   ?=
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 POLICY  := examples/demo/demo.guard
+TRAFFIC := examples/demo/traffic.jsonl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,11 +17,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'ARGS="..." goes to pytest: make test ARGS="-k stream". PYTHON=... picks the interpreter.'
 
-demo: $(STAMP) ## check a real policy, draw it, cost it and run its tests
+demo: $(STAMP) ## check a real policy, draw it, cost it, run its tests, judge some texts
 	$(BIN)/guardkit check $(POLICY)
 	$(BIN)/guardkit graph $(POLICY)
 	$(BIN)/guardkit cost $(POLICY)
 	$(BIN)/guardkit test $(POLICY)
+	@# 1 says that something was stopped, and something should be.
+	$(BIN)/guardkit scan $(POLICY) $(TRAFFIC) || test $$? -eq 1
 
 test: $(STAMP) ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)

@@ -114,15 +114,36 @@ delivery please customer question answer report meeting schedule project budget 
 """.split()
 
 
+SYLLABLES = (
+    "ba be bi co cu da de di do en er fa fo ga ge ha in ka ke la le li lo lu ma me mi mo na ne ni "
+    "no nu or pa pe po ra re ri ro ru sa se si so ta te ti to tra tri un va ve vi vo wa we wi zo"
+).split()
+
+
+def _word(random: Random) -> str:
+    """A common word, a made-up one, a name or a number: real text is never short of new words."""
+    dice = random.random()
+    if dice < 0.6:
+        return random.choice(VOCABULARY)
+    made = "".join(random.choice(SYLLABLES) for _ in range(random.randint(2, 4)))
+    made += random.choice(("", "", "s", "n", "ing", "ed", "ly", "tion"))
+    if dice < 0.9:
+        return made
+    if dice < 0.96:
+        return made.capitalize()
+    return str(random.randint(2, 3000))
+
+
 def text(seed: int, size: int = 1024) -> str:
     """English-like text of a size, different for every seed, without any of the patterns."""
     random = Random(f"bench {seed}")
     parts: list[str] = []
     length = 0
     while length < size:
-        sentence = " ".join(random.choice(VOCABULARY) for _ in range(random.randint(5, 14)))
-        if random.random() < 0.2:
-            sentence += f" {random.randint(2, 60)} times"
+        words = [_word(random) for _ in range(random.randint(5, 14))]
+        if random.random() < 0.3:
+            words[random.randrange(len(words))] += random.choice((",", ";", " -", ":"))
+        sentence = " ".join(words)
         sentence = sentence[0].upper() + sentence[1:] + random.choice((". ", ". ", "? ", ".\n"))
         parts.append(sentence)
         length += len(sentence)

@@ -80,6 +80,8 @@ class CheckSpec:
     width: int = 256
     """Longest match in characters of a kind that finds spans and has no patterns or words to
     measure; -1 where there is no upper bound."""
+    widths: tuple[tuple[str, int], ...] = ()
+    """Words of a property that make the longest match longer than `width`."""
     width_from: str = ""
     """The size property that bounds a match, where one does."""
     reach: Reach = "match"
@@ -181,7 +183,8 @@ class Finder(Protocol):
     """Finds matches, and names the patterns without which there is none.
 
     It may also have `least`: how many characters its shortest match has in ASCII text, blanks not
-    counted. A shorter text need not be scanned at all.
+    counted. A shorter text need not be scanned at all; and `spaced`: how long a match may be that
+    has a blank in it, so that a stream need not hold back more words than that.
 
     The patterns of all finders of a surface are searched in one scan. So a text in which none of
     them occurs costs a finder nothing.
@@ -196,6 +199,10 @@ class Finder(Protocol):
     @property
     def key_words(self) -> tuple[str, ...]:
         """Words in lower case, one of which stands in every match; empty where there are none."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word of four letters or more that may stand in a match, in lower case."""
 
 
 @runtime_checkable

@@ -162,6 +162,8 @@ RECOGNISED: tuple[str, ...] = (
 
 ENTITIES: tuple[str, ...] = tuple(sorted(RECOGNISED + NEED_A_MODEL))
 
+_WITHOUT_BLANKS = frozenset({"crypto_wallet", "email", "url"})
+
 SPEC = CheckSpec(
     kind="entities",
     summary="Answers yes where personal data stands, and labels each find with its kind",
@@ -175,6 +177,7 @@ SPEC = CheckSpec(
         VIEWS,
     ),
     spans=True,
+    widths=(("email", 320), ("postal_address", 272), ("url", 2_100)),
     reach_with=(("model", "window"),),
     one_of=("kinds", "model"),
     yes_rate=0.05,
@@ -188,7 +191,11 @@ def bind(config: Mapping[str, object], setting: Setting) -> Finder:
     Raises:
         BindError: A kind needs a model, or a model is given, which this version cannot run.
     """
-    from .recognisers import EntityFinder, recognisers_of  # many patterns: not while importing
+    from .recognisers import (  # many patterns: not while importing
+        EntityFinder,
+        recognisers_of,
+        width_of,
+    )
 
     kinds = config.get("kinds", ())
     assert isinstance(kinds, tuple)
@@ -199,4 +206,5 @@ def bind(config: Mapping[str, object], setting: Setting) -> Finder:
         quoted = ", ".join(f"`{name}`" for name in names)
         verb = "needs" if len(names) == 1 else "need"
         raise BindError(f"`{setting.name}`: {quoted} {verb} a model; give `model` and `digest`")
-    return EntityFinder(recognisers_of(kinds))
+    spaced = width_of(kind for kind in kinds if kind not in _WITHOUT_BLANKS)
+    return EntityFinder(recognisers_of(kinds), spaced=spaced)

@@ -65,6 +65,7 @@ class InvisibleFinder:
     __slots__ = ()
 
     key_words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def needles(self, form: Form) -> tuple[str, ...]:
         """Such characters, needed or not. Loose text holds none any more."""

@@ -108,6 +108,9 @@ class LinksFinder:
     __slots__ = ("_hosts",)
 
     key_words: tuple[str, ...] = ()
+    spaced = 64
+    """Addresses have no blanks; what stands before one in markup is seen again with it."""
+    words: tuple[str, ...] = ()
 
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import re2
@@ -248,14 +249,14 @@ def _all_letters(tree: Any) -> int:
 # --- words that stand in every match
 
 MIN_KEY = 4
-"""A key word has this many letters or more."""
+"""A word has this many letters or more."""
 
 MAX_SPELLINGS = 24
 """More spellings of one word than these are not followed."""
 
 MAX_KEY_WORDS = 200
-"""Key words of one check. The first entries of a long list are looked for in turned text, the rest
-are not: each word costs the scan more than twenty turned spellings."""
+"""Words of one check. The first entries of a long list are looked for in turned text, the rest are
+not: each word costs the scan more than twenty turned spellings."""
 
 _Words = frozenset[str]
 _NONE: _Words = frozenset()
@@ -271,16 +272,34 @@ def key_words(source: str) -> tuple[str, ...]:
         return ()
 
 
+def every_word(source: str) -> tuple[str, ...]:
+    """Words in lower case that may stand in a match of a pattern."""
+    shape = shape_of(source)
+    if shape is None:
+        return ()
+    found: set[str] = set()
+    try:
+        found |= _spelled(shape.tree, _START, found)
+    except RecursionError:
+        return ()
+    return tuple(sorted(word for word in found if len(word) >= MIN_KEY))
+
+
 def key_words_of(entry: str) -> tuple[str, ...]:
     """The longest word of a phrase, if it is a key word."""
+    longest = max(words_of(entry), key=len, default="")
+    return (longest,) if longest else ()
+
+
+def words_of(entry: str) -> tuple[str, ...]:
+    """The words of a phrase that are long enough."""
     words = (word for word in re.findall(r"\w+", entry.lower()) if re.fullmatch("[a-z]+", word))
-    longest = max(words, key=len, default="")
-    return (longest,) if len(longest) >= MIN_KEY else ()
+    return tuple(word for word in words if len(word) >= MIN_KEY)
 
 
-def some_key_words(words: Iterable[str]) -> tuple[str, ...]:
+def first_words(words: Iterable[Iterable[str]]) -> tuple[str, ...]:
     """The first of these words, each once, as many as one check may have."""
-    return tuple(dict.fromkeys(words))[:MAX_KEY_WORDS]
+    return tuple(dict.fromkeys(chain.from_iterable(words)))[:MAX_KEY_WORDS]
 
 
 def _best(tree: Any) -> _Words:
@@ -305,14 +324,10 @@ def _places(tree: Any, words: _Words) -> tuple[list[_Words], _Words]:
             inner, words = _places(argument[3], words)
             places += inner
         elif read is not None:
-            letters = {char.lower() for char in _ascii(read)} if _size(read) <= 4 else set()
-            if letters and all("a" <= char <= "z" for char in letters):
-                grown = frozenset(word + letter for word in words for letter in letters)
-                if len(grown) <= MAX_SPELLINGS:
-                    words = grown
-                    continue
-            places.append(words)
-            words = _START
+            grown = _grown(words, read)
+            if not grown:
+                places.append(words)
+            words = grown or _START
         elif op is sre.BRANCH:
             each = [_places(branch, words) for branch in argument[1]]
             grown = _NONE.union(*(ended for _, ended in each))
@@ -331,6 +346,36 @@ def _places(tree: Any, words: _Words) -> tuple[list[_Words], _Words]:
             places.append(words)
             words = _START
     return places, words
+
+
+def _spelled(tree: Any, words: _Words, found: set[str]) -> _Words:
+    """The spellings that what follows may still add to; those that are complete go to `found`."""
+    for op, argument in tree:
+        read = read_at(op, argument)
+        grown = _NONE
+        if op is sre.SUBPATTERN:
+            grown = _spelled(argument[3], words, found)
+        elif read is not None:
+            grown = _grown(words, read)
+        elif op is sre.BRANCH:
+            grown = _NONE.union(*(_spelled(branch, words, found) for branch in argument[1]))
+        elif op in REPEATS:
+            grown = _spelled(argument[2], words, found)
+            grown = grown if argument[0] else grown | words
+        if not grown or len(grown) > MAX_SPELLINGS:
+            found |= words | grown
+            grown = _START
+        words = grown
+    return words
+
+
+def _grown(words: _Words, read: Ranges) -> _Words:
+    """The words with one letter more; none where it is no letter or they become too many."""
+    letters = {char.lower() for char in _ascii(read)} if _size(read) <= 4 else set()
+    if not letters or not all("a" <= char <= "z" for char in letters):
+        return _NONE
+    grown = frozenset(word + letter for word in words for letter in letters)
+    return grown if len(grown) <= MAX_SPELLINGS else _NONE
 
 
 def _size(read: Ranges) -> int:

@@ -56,10 +56,10 @@ from collections.abc import Mapping, Sequence
 from guardkit.catalog import CheckSpec, Form, Hit, PropertySpec, Setting
 from guardkit.errors import CheckError
 
-from ._loosen import key_words, loosen, reads_loose, some_key_words
+from ._loosen import every_word, first_words, key_words, loosen, reads_loose
 from ._matches import Program, TooManyError, find_all, iter_all, outermost, prepare, with_flags
 from ._properties import LABEL, VIEWS
-from ._shapes import shortest_of
+from ._shapes import holds_blank, shortest_of
 from ._shared_costs import scan_cost
 from ._validators import Validator, validator
 
@@ -127,7 +127,15 @@ def bind(config: Mapping[str, object], setting: Setting) -> PatternFinder:
     ]
     valid = config.get("valid")
     accepts = validator(str(valid[0]), float(valid[1])) if isinstance(valid, tuple) else None
-    return PatternFinder(setting.name, patterns, accepts, is_loose=reads_loose(config))
+    wide = [
+        int(match[2])
+        for match in (matches if isinstance(matches, tuple) else ())
+        if isinstance(match, tuple) and len(match) > 2 and holds_blank(str(match[0]))
+    ]
+    spaced = max(wide, default=0)
+    return PatternFinder(
+        setting.name, patterns, accepts, is_loose=reads_loose(config), spaced=spaced
+    )
 
 
 class PatternFinder:
@@ -138,9 +146,19 @@ class PatternFinder:
         patterns: Sources with their flags.
         accepts: What a match has to pass.
         is_loose: Whether texts of form `loose` are read.
+        spaced: The longest match that may have a blank in it; -1 where nothing bounds it.
     """
 
-    __slots__ = ("_accepts", "_name", "_needles", "_programs", "key_words", "least")
+    __slots__ = (
+        "_accepts",
+        "_name",
+        "_needles",
+        "_programs",
+        "key_words",
+        "least",
+        "spaced",
+        "words",
+    )
 
     def __init__(
         self,
@@ -149,8 +167,10 @@ class PatternFinder:
         accepts: Validator | None,
         *,
         is_loose: bool,
+        spaced: int = 0,
     ) -> None:
         self._name = name
+        self.spaced = spaced
         self._accepts = accepts
         plain = tuple(prepare(source, flags) for source, flags in patterns)
         # A loose form has shorter loops than the pattern: it looks no further.
@@ -170,8 +190,9 @@ class PatternFinder:
         self.least = min(
             (shortest_of(source) for source in (*(one for one, _ in patterns), *loose)), default=0
         )
-        words = (word for source, _ in patterns for word in key_words(source))
-        self.key_words: tuple[str, ...] = some_key_words(words) if is_loose else ()
+        sources = [source for source, _ in patterns] if is_loose else []
+        self.key_words: tuple[str, ...] = first_words(map(key_words, sources))
+        self.words: tuple[str, ...] = first_words(map(every_word, sources))
 
     def needles(self, form: Form) -> tuple[str, ...]:
         """The patterns themselves; for `loose` those of them that have such a form."""

@@ -119,6 +119,7 @@ class ScriptFinder:
     __slots__ = ("_needles", "_run")
 
     key_words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def __init__(self, letter: str, run: Program) -> None:
         self._needles = (letter,)

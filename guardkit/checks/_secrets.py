@@ -186,7 +186,7 @@ class SecretsFinder:
         has_labels: Whether a find is labelled with its kind.
     """
 
-    __slots__ = ("_has_labels", "_name", "_seekers", "key_words")
+    __slots__ = ("_has_labels", "_name", "_seekers", "key_words", "words")
 
     def __init__(
         self,
@@ -201,6 +201,7 @@ class SecretsFinder:
         self._has_labels = has_labels
         self._seekers = seekers_of(frozenset(kinds), floor, known)
         self.key_words: tuple[str, ...] = ()
+        self.words: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"SecretsFinder({self._name!r}, …)"  # INVARIANT: no known secret is shown

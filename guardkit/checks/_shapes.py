@@ -58,6 +58,17 @@ def shortest_of(source: str) -> int:
     return max(0, int(shape.tree.getwidth()[0]) - blanks)
 
 
+def holds_blank(source: str) -> bool:
+    """Whether a match may have a blank in it."""
+    shape = shape_of(source)
+    if shape is None or not shape.is_exact:
+        return True
+    try:
+        return any(" " in read for read in _all_read(shape.tree))
+    except RecursionError:
+        return True
+
+
 # --- from one dialect to the other
 
 _POSIX = {

@@ -1,7 +1,7 @@
 """Answers yes where a word or phrase of its lists stands.
 
-Each hit is a span. An entry matches whole words in any case, runs of blanks count as one, and the
-lists may hold tens of thousands of entries. For anything cleverer use `pattern`.
+Each hit is a span. An entry matches whole words in any case, up to eight blanks in a row count as
+one, and the lists may hold tens of thousands of entries. For anything cleverer use `pattern`.
 
 Why it matters
     Names of rivals, slurs, project names: lists that other people keep. They belong in a file
@@ -48,7 +48,7 @@ import re2
 from guardkit.catalog import CheckSpec, Form, Hit, PropertySpec, Setting
 from guardkit.errors import BindError
 
-from ._loosen import key_words_of, loosen_words, reads_loose, some_key_words
+from ._loosen import first_words, key_words_of, loosen_words, reads_loose, words_of
 from ._matches import Program, TooManyError, find_all, outermost, prepare, starts_in
 from ._properties import LABEL, VIEWS
 from ._shared_costs import scan_cost
@@ -121,7 +121,16 @@ class WordsFinder:
         is_loose: Whether texts of form `loose` are read.
     """
 
-    __slots__ = ("_anywhere", "_loose", "_needles", "_starts", "_whole", "key_words", "least")
+    __slots__ = (
+        "_anywhere",
+        "_loose",
+        "_needles",
+        "_starts",
+        "_whole",
+        "key_words",
+        "least",
+        "words",
+    )
 
     def __init__(self, entries: Sequence[str], *, is_loose: bool) -> None:
         anywhere = [entry for entry in entries if _NO_BLANKS.search(entry)]
@@ -144,8 +153,10 @@ class WordsFinder:
             lengths = sorted({len(tokens) for tokens in of_first}, reverse=True)
             self._whole[first] = tuple(lengths), frozenset(of_first)
         self.least = min((len("".join(entry.split())) for entry in entries), default=0)
-        words = (word for entry in entries for word in key_words_of(entry))
-        self.key_words: tuple[str, ...] = some_key_words(words) if is_loose else ()
+        self.key_words: tuple[str, ...] = (
+            first_words(map(key_words_of, entries)) if is_loose else ()
+        )
+        self.words: tuple[str, ...] = first_words(map(words_of, entries)) if is_loose else ()
 
     def needles(self, form: Form) -> tuple[str, ...]:
         """One pattern for all entries of a kind: those with word edges, those without."""
@@ -210,9 +221,14 @@ def _tokens_of(entry: str) -> _Tokens:
 
 
 def _plain(token: str) -> str:
-    """A token in one case; any run of blanks as one."""
-    return " " if token.isspace() else token.casefold()
+    """A token in one case; a short run of blanks as one, so that every match has an end."""
+    if token.isspace():
+        return " " if len(token) <= MOST_BLANKS else token
+    return token.casefold()
 
+
+MOST_BLANKS = 8
+"""So many blanks in a row count as one; a stream holds back as much."""
 
 # --- where an entry may stand, as a pattern
 

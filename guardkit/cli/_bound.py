@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from guardkit.errors import BindError
-from guardkit.guard import CATALOG, Guard, ParamValue, data_of, plan_of
+from guardkit.guard import CATALOG, Guard, ParamValue, data_of
 from guardkit.runtime import Machine
 
-from ._compiled import checked_file
+from ._compiled import planned_file
+from ._policies import policy_path
 from ._screen import Screen
 
 
@@ -17,15 +18,12 @@ def bound_file(
     show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
 ) -> Guard | None:
     """The guard of a policy file, or None when there is none and people have been told why."""
-    policy = checked_file(show, name, params, std)
-    if policy is None:
+    path = policy_path(name)
+    plan = planned_file(show, path.as_posix(), params, std)
+    if plan is None:
         return None
-    if policy.kind == "module":
-        show.complain(f"`{name}` is a module: a policy that uses it can judge, it cannot")
-        return None
-    machine = Machine(data_of(Path(name).parent, std))
     try:
-        return Guard(plan_of(policy), catalog=CATALOG, machine=machine)
+        return Guard(plan, catalog=CATALOG, machine=Machine(data_of(path.parent, std)))
     except BindError as error:
         for problem in error.problems:
             show.complain(problem)

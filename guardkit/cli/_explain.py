@@ -13,7 +13,7 @@ from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
 from guardkit.types import SURFACES, Surface
 
 from ._exits import CLEAN, WRONG
-from ._policies import PARAM, STD, Params
+from ._policies import CONTEXT, PARAM, STD, Params, facts_of
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -35,15 +35,26 @@ _FAMILIES = {
     metavar="SURFACE",
     help="The surface of TEXT: input, output, retrieved, tool_call, tool_result.",
 )
+@click.option("--tool", metavar="NAME", help="The tool that TEXT calls, with a JSON object.")
+@click.option("--show-values", is_flag=True, help="Show what was found and what TEXT becomes.")
+@CONTEXT
 @PARAM
 @STD
 def command(
-    words: tuple[str, ...], lists: bool, on: Surface, params: Params, std: Path | None
+    words: tuple[str, ...],
+    lists: bool,
+    on: Surface,
+    tool: str | None,
+    show_values: bool,
+    facts: Params,
+    params: Params,
+    std: Path | None,
 ) -> int:
     """Show the page of a diagnostic, or why a policy judges a text as it does.
 
-    CODE is an id such as GK201, or its name, such as unknown-check. With FILE and TEXT every rule
-    of the surface is shown as a tree of conditions and answers; `-` reads TEXT from standard input.
+    CODE is an id such as GK201, or its name, such as unknown-check. With FILE and TEXT the verdict
+    is shown, then every rule of the surface as a tree of conditions and what each answered. FILE is
+    a policy, or the name of one that ships; `-` reads TEXT from standard input.
     """
     show = screen()
     if lists:
@@ -56,8 +67,10 @@ def command(
             raise click.UsageError("Name a policy and one text: guardkit explain FILE TEXT.")
         # Imported here: the page of a code needs no engine.
         from ._explain_verdict import explain_verdict
+        from ._records import Case
 
-        return explain_verdict(show, *words, on=on, params=dict(params), std=std)
+        case = Case("", words[1], on, facts_of(facts), tool=tool)
+        return explain_verdict(show, words[0], case, dict(params), std, show_values=show_values)
     code = _find(words[0])
     if code is None:
         show.complain(f"there is no code `{visible(words[0])}`; {_advice(words[0])}")

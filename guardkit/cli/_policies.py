@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose, visible
-from guardkit.guard import ParamValue
-from guardkit.syntax import ast, parse
+
+if TYPE_CHECKING:
+    # `explain CODE` shares the options below, and needs no compiler.
+    from guardkit.guard import ParamValue
+    from guardkit.syntax import ast
 
 SUFFIX = ".guard"
 
@@ -51,32 +55,50 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in files if name.endswith(SUFFIX))
 
 
+def policy_path(name: str) -> Path:
+    """The file that is meant: where there is none, `starter` is the policy that ships."""
+    path = Path(name)
+    if re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) and not path.exists():
+        # Imported here: most verbs are given a file.
+        from guardkit.guard import shipped
+
+        ready = shipped("policies") / name / f"{name}{SUFFIX}"
+        if ready.is_file():
+            return ready
+    return path
+
+
 def problem(name: str, slug: str, message: str, *, help: str = "") -> Diagnostic:
     """A diagnostic about a file as a whole."""
     return diagnose(slug, Place(Source(name, ""), Span(0, 0)), message, help=help)
 
 
-# --- parameters
+# --- parameters and facts
 
 
-def _read_params(
-    context: click.Context, param: click.Parameter, values: Sequence[str]
-) -> tuple[tuple[str, ParamValue], ...]:
-    """`NAME=VALUE`, the value written as a policy writes it; a bare word is a text."""
-    return tuple(_read_param(context, param, value) for value in values)
+def _pairs(
+    pattern: str,
+) -> Callable[[click.Context, click.Parameter, Sequence[str]], tuple[tuple[str, ParamValue], ...]]:
+    """Reads `NAME=VALUE`, the value written as a policy writes it; a bare word is a text."""
 
+    def read(
+        context: click.Context, param: click.Parameter, given: Sequence[str]
+    ) -> tuple[tuple[str, ParamValue], ...]:
+        pairs: list[tuple[str, ParamValue]] = []
+        for text in given:
+            name, equals, written = text.partition("=")
+            if not equals or not re.fullmatch(pattern, name):
+                raise click.BadParameter(f"`{visible(text)}` is not NAME=VALUE.", context, param)
+            pairs.append((name, read_value(written)))
+        return tuple(pairs)
 
-def _read_param(
-    context: click.Context, param: click.Parameter, text: str
-) -> tuple[str, ParamValue]:
-    name, equals, written = text.partition("=")
-    if not equals or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
-        raise click.BadParameter(f"`{visible(text)}` is not NAME=VALUE.", context, param)
-    return name, read_value(written)
+    return read
 
 
 def read_value(written: str) -> ParamValue:
     """What a policy would read: `0.9`, `yes`, `15m`, `2027-01-31`, `["a", "b"]`; else a text."""
+    from guardkit.syntax import ast, parse
+
     text = f"guardkit 1\npolicy p\nparam p: text = {written}\n"
     if "\n" in written or "\r" in written:
         return written
@@ -90,6 +112,8 @@ def read_value(written: str) -> ParamValue:
 
 
 def _plain(value: ast.Value | None) -> ParamValue | None:
+    from guardkit.syntax import ast
+
     if isinstance(value, ast.ListOf):
         items = [_plain(item) for item in value.items]
         return None if any(item is None for item in items) else [i for i in items if i is not None]
@@ -107,15 +131,40 @@ def _plain(value: ast.Value | None) -> ParamValue | None:
     return value.value
 
 
+Params = tuple[tuple[str, "ParamValue"], ...]
+"""What `PARAM` and `CONTEXT` give a verb."""
+
+
+def facts_of(pairs: Params) -> dict[str, object]:
+    """The context that `user.role=staff` and its like spell: objects in objects."""
+    facts: dict[str, object] = {}
+    for name, value in pairs:
+        *above, last = name.split(".")
+        inside = facts
+        for part in above:
+            below = inside.setdefault(part, {})
+            if not isinstance(below, dict):
+                raise click.UsageError(f"`{name}`: `{part}` is a value and holds no others.")
+            inside = below
+        inside[last] = value
+    return facts
+
+
 PARAM = click.option(
     "--param",
     "params",
     multiple=True,
-    callback=_read_params,
+    callback=_pairs(r"[a-z_][a-z0-9_]*"),
     metavar="NAME=VALUE",
     help="Set a parameter of the policy; repeat for more.",
 )
+CONTEXT = click.option(
+    "--context",
+    "facts",
+    multiple=True,
+    callback=_pairs(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*"),
+    metavar="NAME=VALUE",
+    help="Set a fact that rules read as context.NAME; repeat for more.",
+)
 STD = click.option("--std", type=click.Path(path_type=Path), hidden=True)
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")
-Params = tuple[tuple[str, ParamValue], ...]
-"""What `PARAM` gives a verb."""

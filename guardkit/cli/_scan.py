@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -18,14 +19,17 @@ from guardkit.types import STRENGTH, SURFACES, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import PARAM, STD, Params
-from ._records import DATA_SUFFIXES, Case, Unreadable, cases_of
-from ._screen import Screen, screen
+from ._policies import CONTEXT, PARAM, STD, Params, facts_of
+from ._records import DATA_SUFFIXES, Case, DataError, Unreadable, cases_of, texts_of
+from ._screen import Screen, quoted, screen
 from ._verbs import verb
 
 Format = Literal["text", "json", "jsonl"]
 _STYLES = {"block": "bad", "hold": "warn", "revise": "warn", "rewrite": "info", "flag": "info"}
+_USUAL_NAME = 16
 _WIDEST_NAME = 24
+_INDENT = 9
+"""Where a line goes on: behind the longest action."""
 
 
 @verb("scan")
@@ -36,7 +40,7 @@ _WIDEST_NAME = 24
     type=click.Choice([s for s in SURFACES if s != "conversation"]),
     default="input",
     metavar="SURFACE",
-    help="The surface of texts that name none: input, output, retrieved, tool_call, tool_result.",
+    help="Surface of texts that name none: input, output, retrieved, tool_call, tool_result.",
 )
 @click.option("--lines", is_flag=True, help="Every line of standard input is a text.")
 @click.option(
@@ -47,7 +51,10 @@ _WIDEST_NAME = 24
     metavar="FORMAT",
     help="text, json or jsonl.",
 )
-@click.option("--show-values", is_flag=True, help="Show what was found, and the text.")
+@click.option(
+    "--show-values", is_flag=True, help="Show what was found and what a text becomes, not masked."
+)
+@CONTEXT
 @PARAM
 @STD
 def command(
@@ -57,34 +64,37 @@ def command(
     lines: bool,
     format: Format,
     show_values: bool,
+    facts: Params,
     params: Params,
     std: Path | None,
 ) -> int:
     """Judge texts by a policy.
 
-    An input is a text, `-` for standard input, or a file of cases: JSONL with a field `text`, or
-    Parquet with such a column. A case may bring `id`, `on`, `context` and `session`.
+    FILE is a policy, or the name of one that ships, such as `starter`. An input is a text, `-` for
+    standard input, or a file that ends in .jsonl or .parquet: its rows have a field `text`, and may
+    have `id`, `on`, `context`, `session` and `tool`.
 
-    Exits with 0 when everything may pass, 1 when something was stopped, 2 when the policy does not
-    compile or a file is wrong, 3 when something could not be judged, 5 without any text.
+    Exits with 0 when everything may pass, 1 when something was stopped, 2 when the policy or a file
+    is wrong, 3 when something could not be judged, 5 without any text.
     """
     show = screen()
+    context = facts_of(facts)
     guard = bound_file(show, policy, dict(params), std)
     if guard is None:
         return WRONG
-    report = _Report(show, format, show_values=show_values)
+    is_alone = not lines and all(Path(name).suffix not in DATA_SUFFIXES for name in inputs)
+    report = _Report(show, format, 0 if is_alone else _USUAL_NAME, show_values=show_values)
+    is_wrong = False
     report.begin()
     try:
         for case in _cases(inputs, on, lines):
-            report.add(case, None if isinstance(case, Unreadable) else _judged(guard, case))
-    except OSError as error:
-        show.complain(f"`{visible(str(error.filename))}` cannot be read: {error.strerror}".lower())
-        return WRONG
-    except ImportError:
-        show.complain("reading Parquet needs the package `pyarrow`: pip install pyarrow")
-        return WRONG
+            verdict = None if isinstance(case, Unreadable) else _judged(guard, case, context)
+            report.add(case, verdict)
+    except DataError as error:
+        show.complain(str(error))
+        is_wrong = True
     report.end()
-    return report.code
+    return WRONG if is_wrong else report.code
 
 
 def _cases(inputs: tuple[str, ...], on: Surface, lines: bool) -> Iterator[Case | Unreadable]:
@@ -92,57 +102,66 @@ def _cases(inputs: tuple[str, ...], on: Surface, lines: bool) -> Iterator[Case |
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError("Give a TEXT, a data file, or `-` for standard input.")
         inputs = ("-",)
-    for name in inputs:
+    for number, name in enumerate(inputs, 1):
         if name == "-":
             yield from _standard_input(on, lines)
         elif Path(name).suffix in DATA_SUFFIXES:
             yield from cases_of(Path(name), on)
         else:
-            yield Case("text", name, on)
+            yield Case("text" if len(inputs) == 1 else f"text:{number}", name, on)
 
 
 def _standard_input(on: Surface, lines: bool) -> Iterator[Case | Unreadable]:
-    raw = sys.stdin.buffer.read()
+    if sys.stdin is None:  # closed by whoever started us
+        raise DataError("standard input is closed")
+    if lines:
+        yield from texts_of(sys.stdin.buffer, "stdin", on)
+        return
     try:
-        text = raw.decode()
+        yield Case("stdin", sys.stdin.buffer.read().decode(), on)
     except UnicodeDecodeError:
         yield Unreadable("stdin", "it is not UTF-8")
-        return
-    if not lines:
-        yield Case("stdin", text, on)
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield Case(f"stdin:{number}", line, on)
 
 
-def _judged(guard: Guard, case: Case) -> Verdict | str:
+def _judged(guard: Guard, case: Case, context: Mapping[str, object]) -> Verdict | str:
     """The verdict, or why there is none."""
-    session = case.session if case.session is not None else f"scan {case.id}"
+    # A text that names no session is one of its own: nothing that came before it counts.
+    session = case.session if case.session is not None else "a text of its own"
+    facts = {**context, **(case.context or {})}
     try:
-        return guard.check(case.text, on=case.on, context=case.context, session=session)
+        verdict = guard.check(
+            case.text, on=case.on, context=facts or None, session=session, tool=case.tool
+        )
     except UsageError as error:
         return str(error)
+    if case.session is None:
+        guard.forget(session)
+    if verdict.hold is not None:
+        # Nothing will be delivered, so nobody has to approve it; a full queue would block.
+        guard.holds.deny(verdict.hold, "scan")
+    return verdict
 
 
 class _Report:
     """Writes verdicts as they come, and sums them up."""
 
-    def __init__(self, show: Screen, format: Format, *, show_values: bool) -> None:
+    def __init__(self, show: Screen, format: Format, widest: int, *, show_values: bool) -> None:
         self._show = show
         self._format = format
         self._show_values = show_values
         self._actions: Counter[str] = Counter()
-        self._unjudged = 0
-        self._first = True
+        self._unread = 0
+        self._undecided = 0
+        self._widest = widest
+        self._is_first = True
 
     @property
     def code(self) -> int:
         """What the process ends with."""
-        if self._unjudged:
-            return UNJUDGED
         if any(STRENGTH[action] >= STRENGTH["revise"] for action in self._actions):
             return FINDINGS
+        if self._unread or self._undecided:
+            return UNJUDGED
         return CLEAN if self._actions else NOTHING
 
     def begin(self) -> None:
@@ -150,57 +169,87 @@ class _Report:
             self._show.out.data("[")
 
     def add(self, case: Case | Unreadable, verdict: Verdict | str | None) -> None:
+        """Write what came of a case: a verdict, or why there is none."""
         if isinstance(case, Unreadable) or not isinstance(verdict, Verdict):
             why = case.why if isinstance(case, Unreadable) else str(verdict)
-            self._unjudged += 1
-            self._write({"id": case.id, "error": why}, f"{'?':<8}{visible(case.id)}  {why}", "warn")
+            self._unread += 1
+            self._write(case.id, {"error": why}, "error", [why])
             return
         # What a check could not answer was decided by `on_error`; the reader should know.
-        self._unjudged += bool(verdict.undecided)
+        self._undecided += bool(verdict.undecided)
         self._actions[verdict.action] += 1
-        data = {"id": case.id, **verdict.as_dict(text=self._show_values)}
-        self._write(data, self._line(case, verdict), _STYLES.get(verdict.action, ""))
+        data = verdict.as_dict(text=self._show_values)
+        data.pop("hold", None)
+        self._write(case.id, data, verdict.action, list(self._facts(case, verdict)))
 
     def end(self) -> None:
         if self._format == "json":
-            self._show.out.data("\n]\n" if not self._first else "]\n")
-        parts = [
-            f"{count} {action}"
-            for action, count in sorted(self._actions.items(), key=lambda kv: -STRENGTH[kv[0]])
-        ]
-        if self._unjudged:
-            parts.append(f"{self._unjudged} could not be judged")
-        self._show.say(", ".join(parts) if parts else "there was nothing to judge")
+            self._show.out.data("]\n" if self._is_first else "\n]\n")
+        say, total = self._show.say, self._actions.total() + self._unread
+        if not total:
+            say(self._show.err.paint("there is nothing to judge", "warn"))
+            return
+        ranked = sorted(self._actions.items(), key=lambda item: -STRENGTH[item[0]])
+        parts = [f"{count} {action}" for action, count in ranked]
+        if self._unread:
+            parts.append(f"{self._unread} unreadable")
+        say(f"{total} {'text' if total == 1 else 'texts'}: {', '.join(parts)}")
+        if self._undecided:
+            what = "a check could not answer" if self._undecided == 1 else "checks could not answer"
+            say(self._show.err.paint(f"{what}: `on_error` decided for {self._undecided}", "warn"))
 
-    def _write(self, data: dict[str, object], line: str, style: str) -> None:
+    def _write(self, id: str, data: dict[str, object], word: str, facts: list[str]) -> None:
         out = self._show.out
         if self._format == "text":
-            out.line(out.paint(line, style) if style else line)
+            for line in self._laid_out(id, word, facts):
+                out.line(line)
             return
-        spelled = json.dumps(data, ensure_ascii=False)
+        spelled = json.dumps({"id": id, **data})
         if self._format == "jsonl":
             out.data(spelled + "\n")
         else:
-            out.data(("\n" if self._first else ",\n") + spelled)
-        self._first = False
+            out.data(("\n" if self._is_first else ",\n") + spelled)
+        self._is_first = False
 
-    def _line(self, case: Case, verdict: Verdict) -> str:
-        name = visible(case.id)
+    def _laid_out(self, id: str, word: str, facts: list[str]) -> Iterator[str]:
+        """One line; in a terminal as many as its width asks for."""
+        out = self._show.out
+        name = visible(id)
         name = name if len(name) <= _WIDEST_NAME else f"{name[: _WIDEST_NAME - 1]}…"
-        parts = [f"{verdict.action:<8}{name}"]
+        self._widest = max(self._widest, len(name))
+        style = _STYLES.get(word, "warn" if word == "error" else "good")
+        head = out.paint(word, style) + " " * (_INDENT - len(word)) + name
+        line, used = head + " " * (self._widest - len(name)), _INDENT + self._widest
+        room = out.width if out.file.isatty() else sys.maxsize  # in a pipe a text is a line
+        for fact in facts:
+            if used + 2 + len(fact) <= room:
+                line, used = f"{line}  {fact}", used + 2 + len(fact)
+                continue
+            yield line.rstrip()
+            *whole, last = textwrap.wrap(fact, room - _INDENT) or [""]
+            yield from (" " * _INDENT + piece for piece in whole)
+            line, used = " " * _INDENT + last, _INDENT + len(last)
+        yield line.rstrip()
+
+    def _facts(self, case: Case, verdict: Verdict) -> Iterator[str]:
         if verdict.fired:
-            parts.append(f"by {', '.join(verdict.fired)}")
+            yield f"by {', '.join(verdict.fired)}"
+        if verdict.shadow:
+            yield f"in shadow: {', '.join(verdict.shadow)}"
         if verdict.unknown:
-            parts.append(f"unanswered: {', '.join(verdict.unknown)}")
-        parts += _places(case, verdict, show_values=self._show_values)
-        return "  ".join(parts)
+            yield f"no answer: {', '.join(verdict.unknown)}"
+        yield from _places(case, verdict, show_values=self._show_values)
+        if self._show_values and verdict.action == "rewrite":
+            yield f"becomes {quoted(verdict.text)}"
 
 
-def _places(case: Case, verdict: Verdict, *, show_values: bool) -> Iterable[str]:
+def _places(case: Case, verdict: Verdict, *, show_values: bool) -> Iterator[str]:
     """Where the matches are; what they say only if asked for."""
     places = dict.fromkeys((f.label, f.start, f.end, f.view, f.pointer) for f in verdict.findings)
     for label, start, end, view, pointer in places:
         where = f"{pointer} {start}-{end}" if pointer else f"{start}-{end}"
         seen = "" if view == "raw" else f" ({view})"
-        said = f" {visible(case.text[start:end])!r}" if show_values and not pointer else ""
+        said = ""
+        if show_values and not pointer:
+            said = f" {quoted(case.text[start:end])}"
         yield f"{label} {where}{seen}{said}"

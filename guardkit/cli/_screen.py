@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from io import TextIOWrapper
 from typing import TextIO
 
 import click
+
+from guardkit.diagnostics import visible
 
 _STYLES = {
     "good": "32",
@@ -76,6 +79,11 @@ class Screen:
     def complain(self, text: str) -> None:
         """A line for people that no option leaves out."""
         self.err.line(f"{self.err.paint('error', 'bad')}: {text}")
+
+
+def quoted(text: str) -> str:
+    """Text in quotes, with nothing in it that a terminal would obey."""
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def screen() -> Screen:

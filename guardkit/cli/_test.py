@@ -56,9 +56,10 @@ def command(
 ) -> int:
     """Run the `test` blocks of policies.
 
-    FILE is a policy, or a folder: every .guard file below it. Checks answer what the test gives.
-    Without a `given`, patterns, word lists and lengths answer for real; a test whose outcome
-    depends on any other check is undecided. `probe` blocks are listed, not run yet.
+    FILE is a policy, or a folder: every .guard file below it. Texts are judged as live traffic is,
+    disguises included. What the test gives is answered as given. A check that cannot run here,
+    because it needs a model or a callable, decides nothing: a test whose outcome depends on it is
+    undecided. `probe` blocks are listed, not run yet.
 
     Exits with 0 when all pass, 1 when one fails, 2 when a policy does not compile, 3 when one is
     undecided, 5 when there are none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from guardkit.catalog import Catalog
 from guardkit.errors import UsageError
@@ -28,6 +28,12 @@ from guardkit.runtime import (
     unread,
 )
 from guardkit.types import SURFACES, Surface, Verdict
+
+if TYPE_CHECKING:
+    from guardkit.wrap import Decorator, WrapOptions
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DEFAULT_BUDGET_S = 30.0
 """How long checks that call out may take where the policy declares no budget."""
@@ -359,14 +365,22 @@ class Guard:
 
     # --- wrapping
 
-    def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    @overload
+    def __call__(
+        self, function: Callable[P, R], /, **options: Unpack[WrapOptions]
+    ) -> Callable[P, R]: ...
+    @overload
+    def __call__(self, /, **options: Unpack[WrapOptions]) -> Decorator: ...
+    def __call__(
+        self, function: Callable[..., Any] | None = None, /, **options: Unpack[WrapOptions]
+    ) -> Any:
         """Put this guard around a callable: `@guard` or `@guard(on_block="reply")`.
 
         See `guardkit.wrap.wrap` for the options.
         """
         from guardkit.wrap import wrap
 
-        return wrap(self, function, **options)
+        return wrap(self, **options) if function is None else wrap(self, function, **options)
 
     # --- inside
 

@@ -69,6 +69,10 @@ class Lane:
     names: Mapping[int, tuple[str, ...]]
     firsts: tuple[Root, ...]
     thens: Mapping[str, int]
+    width: int
+    """The longest match, in characters of its view, of any check on this surface."""
+    spaced: int
+    """The longest one that may have a blank in it."""
     exemptions: Mapping[str, int]
     """The condition of each exemption that has one, by the exemption's name."""
 
@@ -170,6 +174,11 @@ def lane_of(
         names=names,
         firsts=firsts,
         thens={root.name: root.node for root in plan.asked("then", surface)},
+        width=max((_width(plan.check(group[0])) for group in names.values()), default=0),
+        spaced=max(
+            (_spaced(plan.check(group[0]), live.get(group[0])) for group in names.values()),
+            default=0,
+        ),
         exemptions={root.name: root.node for root in plan.asked("exempt", surface)},
     )
 
@@ -197,6 +206,17 @@ def _cover(row: RuleRow, node_of: Mapping[str, int], finders: frozenset[int]) ->
     return Cover(
         finders & names.keys(), tuple(node for node in names if node not in finders), names
     )
+
+
+def _width(row: CheckRow) -> int:
+    width = dict(row.config).get("width")
+    return width if row.spans and isinstance(width, int) else 0
+
+
+def _spaced(row: CheckRow, bound: Live | None) -> int:
+    width = _width(row)
+    spaced: int = getattr(bound, "spaced", width)
+    return min(spaced, width)
 
 
 def _views(row: CheckRow) -> frozenset[str]:

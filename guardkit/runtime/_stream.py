@@ -74,7 +74,8 @@ class Stream:
         join = plan.join(event.surface)
         reach = join.what if join is not None else Join()
         assert isinstance(reach, Join)
-        self._width = reach.look_behind + MARGIN
+        self._width = min(reach.look_behind, self._lane.width) + MARGIN
+        self._spaced = min(self._lane.spaced, reach.look_behind) + MARGIN
         self._is_whole = reach.reach == "whole" or (
             plan.limits.hold_back is None and join is not None
         )
@@ -97,6 +98,8 @@ class Stream:
         self._pieces: tuple[Piece, ...] = ()
         self._seen: tuple[_Hits, _Hits] | None = None
         """The matches last decided on, and those of them that are certain."""
+        self._blocked_at: int | None = None
+        """Where the first match stands that waits for a decision."""
         self._stopped: Verdict | None = None
         self._verdict: Verdict | None = None
 
@@ -216,7 +219,18 @@ class Stream:
         if self._at - self._ready > self._limit:
             self._is_whole = True
             return ""
-        return self._emit(min(self._at - self._width, safe))
+        until = min(begin + self._reach(window), safe)
+        return self._emit(until if self._blocked_at is None else min(until, self._blocked_at))
+
+    def _reach(self, window: str) -> int:
+        """Up to where no match can reach that is not certain yet.
+
+        Most matches longer than a few words have no blank in them, so a longer stretch is held only
+        while one long word lasts.
+        """
+        length = len(window)
+        word = window.rfind(" ", 0, max(length - MARGIN, 0)) + 1
+        return max(0, min(length - self._spaced, word), length - self._width)
 
     def _sight(self, window: str, begin: int) -> tuple[_Hits, int]:
         """Matches in the window as (check, start, end), and how far every view is settled."""
@@ -231,7 +245,7 @@ class Stream:
                 self._is_whole = True
             for view in sighting.views[1:]:
                 if view.name in _SHORT_VIEWS:
-                    back = view.back(max(0, len(view.text) - self._width), len(view.text))[0]
+                    back = view.back(self._reach(view.text), len(view.text))[0]
                     settled = getattr(view, "stable", 0)
                     safe = min(safe, begin + back, begin + settled)
             for node, found in sighting.found.items():
@@ -289,20 +303,32 @@ class Stream:
                 continue
             stops |= verb in _STOPS or truth is Truth.UNKNOWN
             rewrites |= verb == "rewrite"
-        if stops or rewrites:
-            self._judge_prefix()
+        self._blocked_at = None
+        if not (stops or rewrites) or (self._is_whole and not stops):
+            return
+        if sure != hits:
+            # A match at the very end may be none, and its rule would speak in the verdict. Wait.
+            self._blocked_at = min(start for _, start, _ in hits)
+            return
+        self._judge_prefix(is_sure=stops)
 
-    def _judge_prefix(self) -> None:
-        """A rule is certain: judge what is there as if it were all."""
+    def _judge_prefix(self, *, is_sure: bool) -> None:
+        """A rule is certain: judge what is there as if it were all.
+
+        Args:
+            is_sure: Whether a rule that stops the text is among the certain ones.
+        """
         peeked = self._engine.peek(replace(self._event, text=self._text[: self._at]))
         if peeked is None:
             self._is_whole = True
             return
         verdict, pieces = peeked
-        if verdict.action in _STOPS:
+        if verdict.action not in _STOPS:
+            self._pieces = pieces
+        elif is_sure:
             self._stopped = verdict
-            return
-        self._pieces = pieces
+        else:
+            self._is_whole = True
 
     def _emit(self, until: int) -> str:
         """What stands before `until` goes out, with its replacements; never half of one."""

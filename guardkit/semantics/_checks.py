@@ -19,6 +19,8 @@ from ._values import bind_value, found_name
 
 _MEASURED = {"pattern": ("match",), "words": ("list", "file")}
 """Kinds whose longest match follows from what they look for."""
+MOST_BLANKS = 8
+"""So many blanks in a row count as one between the words of an entry."""
 
 BOUNDED_VALIDATORS = frozenset({"entropy"})
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -445,7 +447,9 @@ def _file(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None:
     data = read_file(scope, item.value, "the file")
     if data is None:
         return None
-    longest = max((len(line) for line in data.content.split(b"\n")), default=0)
+    longest = max(
+        (_widest(line.decode("latin-1")) for line in data.content.split(b"\n")), default=0
+    )
     return (data.name, f"sha256:{hashlib.sha256(data.content).hexdigest()}", longest)
 
 
@@ -527,6 +531,11 @@ def _has_digest(scope: Scope, node: ast.Check, spec: CheckSpec, config: dict[str
         _missing(scope, node, spec, "`digest`")
 
 
+def _widest(entry: str) -> int:
+    """The longest text that an entry of a word list matches: a blank stands for a few."""
+    return len(entry) + (MOST_BLANKS - 1) * entry.count(" ")
+
+
 def _width(spec: CheckSpec, config: dict[str, Plain]) -> int:
     """The longest match in characters; -1 where there is no upper bound."""
     bound = config.get(spec.width_from)
@@ -539,9 +548,10 @@ def _width(spec: CheckSpec, config: dict[str, Plain]) -> int:
             if isinstance(entry, tuple) and isinstance(entry[-1], int):
                 widths.append(entry[-1])
             elif isinstance(entry, str):
-                widths.append(len(entry))
+                widths.append(_widest(entry))
     if not widths:
-        return spec.width
+        chosen = {word for value in config.values() if isinstance(value, tuple) for word in value}
+        return max([spec.width, *(width for word, width in spec.widths if word in chosen)])
     return UNBOUNDED if UNBOUNDED in widths else max(widths)
 
 

@@ -32,6 +32,7 @@ from guardkit.semantics import (
     Labelled,
     TestCase,
     atoms_of,
+    check_of,
     positive_checks,
 )
 from guardkit.types import ACTIONS, Action, Verdict
@@ -272,10 +273,13 @@ class _Runner:
             chosen = {name: answer for (at, name), answer in picks.items() if at == number}
             event = replace(step.event, session=session, given={**step.answers, **chosen})
             verdict = self.guard.judge(event)
+            if verdict.hold is not None:
+                # Nobody will approve it, and a queue that filled up would block.
+                self.guard.holds.deny(verdict.hold, "a test")
             open += [
                 (number, name)
-                for name in verdict.unknown
-                if name in self.guard.lacking and name not in step.failing and name not in chosen
+                for name in sorted(self._missed(verdict))
+                if name not in step.failing and name not in event.given
             ]
             placeless = sorted(self._placing(verdict) & {*chosen, *step.placeless})
             for expected in step.expected:
@@ -299,6 +303,27 @@ class _Runner:
                     )
         self.guard.forget(session)
         return _Play(missed, tuple(open), tuple(vague))
+
+    def _missed(self, verdict: Verdict) -> set[str]:
+        """The unbound checks whose answers could make a difference to a verdict.
+
+        A rule that was decided without an answer would be decided so with any.
+        """
+        undecided = set(verdict.undecided)
+        conditions = [self.policy.rule(name).condition for name in undecided]
+        conditions += [
+            exemption.condition
+            for exemption in self.policy.exemptions
+            if exemption.condition is not None and exemption.rule in {*verdict.fired, *undecided}
+        ]
+        conditions += [
+            event.where
+            for sequence in self.policy.sequences
+            for event in (sequence.first, sequence.then)
+            if event.where is not None and event.on.surface == verdict.surface
+        ]
+        asked = {check_of(atom) for condition in conditions for atom in atoms_of(condition)}
+        return {name for name in asked if name in self.guard.lacking}
 
     def _placing(self, verdict: Verdict) -> set[str]:
         """The checks whose matches a rule that fired shows or wants replaced."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._script import script_runs
     from ._signals import signals_of
     from ._squeeze import LOOSE_CLASSES
-    from ._turn import turned_words
+    from ._turn import shuffled_words, turned_words
     from ._view import View
     from ._views import Views, views_of
 
@@ -53,6 +53,7 @@ __all__ = [
     "form_of",
     "hidden_runs",
     "script_runs",
+    "shuffled_words",
     "signals_of",
     "turned_words",
     "views_of",
@@ -80,7 +81,7 @@ __getattr__ = loader(
         "_script": ("script_runs",),
         "_signals": ("signals_of",),
         "_squeeze": ("LOOSE_CLASSES",),
-        "_turn": ("turned_words",),
+        "_turn": ("shuffled_words", "turned_words"),
         "_view": ("View",),
         "_views": ("Views", "views_of"),
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -37,7 +36,7 @@ _WIDEST = 400
 _MOST_WRONG = 3
 """A drawn letter may differ from ours in so many dots."""
 
-_LINE = re.compile(f"[ {INKS}]*[{INKS}][ {INKS}]*(?=\\r?\\n|\\Z)")
+_DRAWN = f" \r{INKS}"
 
 
 @cache
@@ -55,7 +54,10 @@ def drawn(view: View) -> View | None:
     trail = Trail(text)
     at = 0
     for start, end, word in _banners(text):
-        trail.keep(at, start)
+        if at and text[at:start].isspace():
+            trail.put(" ", at, start)  # banners one below the other are the words of one text
+        else:
+            trail.keep(at, start)
         trail.put(word, start, end)
         at = end
     if not at:
@@ -70,19 +72,37 @@ def _banners(text: str) -> Iterator[tuple[int, int, str]]:
     while at <= len(text):
         stop = text.find("\n", at)
         stop = len(text) if stop < 0 else stop
-        found = _LINE.fullmatch(text, at, stop) if stop - at <= _WIDEST else None
-        if found is None:
+        row = _row(text[at:stop], len(lines))
+        if row is None:
             lines.clear()
-        else:
-            lines.append((at, stop))
-            if len(lines) == _ROWS:
-                word = _word([text[a:b] for a, b in lines])
-                if word is None:
-                    del lines[0]
-                else:
-                    yield lines[0][0], stop, word
-                    lines.clear()
+            row = _row(text[at:stop], 0)
+        if row is not None:
+            lines.append((at + row[0], at + row[1]))
+        if len(lines) == _ROWS:
+            word = _word([text[a:b] for a, b in lines])
+            if word is None:
+                del lines[0]
+            else:
+                yield lines[0][0], lines[-1][1], word
+                lines.clear()
         at = stop + 1
+
+
+def _row(line: str, above: int) -> tuple[int, int] | None:
+    """Where a row of letters stands in a line, given how many rows stand above it.
+
+    There may be other text before the first row, and behind the last.
+    """
+    start, end = 0, len(line)
+    if line.strip(_DRAWN):
+        if above == 0:
+            start = len(line.rstrip(_DRAWN)) + 1
+        elif above == _ROWS - 1:
+            end = len(line[: end - len(line.lstrip(_DRAWN))].rstrip())
+        else:
+            return None
+    is_row = 0 < end - start <= _WIDEST and not line[start:end].isspace()
+    return (start, end) if is_row else None
 
 
 def _word(lines: list[str]) -> str | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ._codes import BRAILLE, DIGITS, LETTER_SIGN, MORSE, NUMBER_SIGN
 from ._markup import ENTITY, character
+from ._signals import GROUP
 from ._view import Trail, View
 
 
@@ -111,8 +112,13 @@ def _from_bytes(
 # --- base64
 
 _LINE = "[0-9A-Za-z+/_-]"
-_BASE64 = re.compile(f"{_LINE}{{8,}}+(?:\\r?\\n{_LINE}{{2,}}+)*+={{0,2}}")
-_PIECE = re.compile("[0-9A-Za-z]{8,}={0,2}")
+# Most long words are no base64: a run begins as text does, is padded, or longer than a word.
+_HOPEFUL = f"(?<![0-9A-Za-z])(?={_LINE}{{8}})(?=(?:{GROUP}){{2}}|[0-9A-Za-z+/]{{6,39}}+="
+_BASE64 = re.compile(
+    f"{_HOPEFUL}|{_LINE}{{0,16}}[0-9A-Za-z]{{24}}|{_LINE}{{40}}|[0-9A-Za-z+/]{{16,}}+\\r?\\n)"
+    f"{_LINE}{{8,}}+(?:\\r?\\n{_LINE}{{2,}}+)*+={{0,2}}"
+)
+_PIECE = re.compile(f"{_HOPEFUL}|[0-9A-Za-z]{{24}})[0-9A-Za-z]{{8,}}+={{0,2}}")
 _NOT_BASE64 = re.compile("[^0-9A-Za-z+/]+")
 _STANDARD = str.maketrans("-_", "+/")
 _LETTERS = re.compile("[0-9A-Za-z+/_-]")
@@ -133,6 +139,9 @@ def _base64(text: str) -> Iterator[Run]:
 
 def _wrapped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Lines of one length and a shorter last one belong together; others stand for themselves."""
+    if text.find("\n", start, end) < 0:
+        yield start, end
+        return
     begin, width, at = start, 0, start
     while at < end:
         stop = text.find("\n", at, end)
@@ -154,11 +163,10 @@ def _wrapped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _base64_run(text: str, start: int, end: int) -> Run | None:
     letters = text[start:end].rstrip("=")
     stop = start + len(letters)
+    places: Sequence[int] = range(start, stop)
     if "\n" in letters:
-        places: Sequence[int] = [found.start() for found in _LETTERS.finditer(text, start, stop)]
+        places = [found.start() for found in _LETTERS.finditer(text, start, stop)]
         letters = letters.replace("\n", "").replace("\r", "")
-    else:
-        places = range(start, stop)
     letters = letters.translate(_STANDARD)
     if len(letters) % 4 == 1:
         letters = letters[:-1]
@@ -166,7 +174,7 @@ def _base64_run(text: str, start: int, end: int) -> Run | None:
         data = a2b_base64(letters + "=" * (-len(letters) % 4))
     except Error:
         return None
-    if len(data) < 4:
+    if len(data) < 4 or _as_text(data) is None:
         return None
     starts = places[::4]
     lasts = places[3::4]
@@ -288,11 +296,14 @@ _MORSE_RUN = re.compile(
     "(?:(?: {1,3}| ?[/|] ?|\\r?\\n)[.\u00b7-]{1,7}(?![^\\s\"')/|])){3,}+"
 )
 _MORSE_SIGN = re.compile("([.\u00b7-]+)|[/|]")
+_MORSE_WORD = re.compile("([.\u00b7-]+)|[/|\n]")
 
 
 def _morse(text: str) -> Iterator[Run]:
     for found in _MORSE_RUN.finditer(text):
-        cells = list(_MORSE_SIGN.finditer(text, *found.span()))
+        # Between letters stand blanks, so a line break ends a word: unless there is nothing else.
+        sign = _MORSE_WORD if " " in found[0] else _MORSE_SIGN
+        cells = list(sign.finditer(text, *found.span()))
         chars = [
             MORSE.get(cell[1].replace("\u00b7", "."), "\ufffd") if cell[1] else " "
             for cell in cells

@@ -20,8 +20,11 @@ _ONE = "[0-9A-Za-z@$!+]"
 # places, and the automaton would grow with the text.
 _START = "(?:^|[^0-9A-Za-z])"
 
-# A group of four base64 characters that holds three printable ASCII characters.
-_GROUP = "[I-Za-f][CDEFGHSTUVWXijklmnyz0123][AEIMQUYcgkosw048BFJNRVZdhlptx159][0-9A-Za-z+/_-]"
+GROUP = "[I-Za-f][CDEFGHSTUVWXijklmnyz0123][AEIMQUYcgkosw048BFJNRVZdhlptx159][0-9A-Za-z+/_-]"
+"""Four base64 characters that hold three printable ASCII characters."""
+
+# The same without padding at the end of a run: two characters of text, or one.
+_LAST = "[I-Za-f](?:[CDEFGHSTUVWXijklmnyz0123][AEIMQUYcgkosw048]|[AQgw])(?:[^0-9A-Za-z]|$)"
 _BYTE = "[2-7][0-9A-Fa-f]"
 
 _INK = "[#*@%XO$&+=\\x{2588}\\x{2592}\\x{2593}\\x{25a0}\\x{25cf}]"
@@ -40,7 +43,8 @@ _PATTERNS = {
     "leet": "[g-zG-Z][0-9$]{1,2}[A-Za-z]|[A-Za-z][0-9$]{1,2}[g-zG-Z]|[A-Za-z][0-9][!|@$][A-Za-z]"
     "|(?:^|[ \\n\"'(])[013457$][a-z]{3}|[a-z][@!|][a-z0-9]{1,2}[@!|$0-9+]",
     "broken": "[A-Za-z]-\\r?\\n[a-z]|[A-Za-z]-?[\\x0b\\x{85}\\x{2028}\\x{2029}][A-Za-z]"
-    "|[A-Za-z]-?\\r?\\n[A-Za-z][A-Za-z' ,.]{0,22}[A-Za-z]-?\\r?\\n[A-Za-z]",
+    "|[A-Za-z]-?\\r?\\n[A-Za-z][A-Za-z' ,.]{0,22}[A-Za-z]-?\\r?\\n[A-Za-z]"
+    "|^[A-Za-z]+\\r?\\n[A-Za-z]+$",
     "markup": "[A-Za-z]<(?:!--|/?[A-Za-z]+ ?/?>)(?:</[A-Za-z]+>)?[A-Za-z]|[A-Za-z]<!-- *-->"
     "|[A-Za-z](?:\\*\\*|`)[A-Za-z]|[A-Za-z]\\\\[cdghijklmopqswyzA-Z]"
     "|[A-Za-z]\\\\[A-Za-z ]{1,16}\\\\[A-Za-z]",
@@ -50,7 +54,8 @@ _PATTERNS = {
     "hex": f"{_START}(?:0[xX])?(?:{_BYTE}){{6}}|{_START}[0-9A-Fa-f]{{32}}"
     f"|{_START}(?:{_BYTE}[ ,:-]){{4}}|(?:0[xX]{_BYTE}[ ,;]{{0,2}}){{3}}"
     f"|{_START}[01]{{8}}[ ,_]?[01]{{8}}",
-    "base64": f"{_START}(?:{_GROUP}){{3}}|{_START}[0-9A-Za-z]{{24}}|{_START}[0-9A-Za-z+/_-]{{40}}"
+    "base64": f"{_START}(?:{GROUP}){{2}}(?:{GROUP}|{_LAST})|{_START}[0-9A-Za-z]{{24}}"
+    "|(?:^|[^0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{40}"
     f"|{_START}[0-9A-Za-z+/]{{6,14}}==|{_START}[0-9A-Za-z+/]{{16}}\\r?\\n[0-9A-Za-z+/]{{8}}"
     f"|{_START}[0-9A-Za-z+/]{{7,15}}=(?:[\\s\"'),.]|$)",
     "morse": "(?:[.\\-\\x{b7}\\x{2212}]{1,6}(?: {1,3}|[ ]?/[ ]?)){4}",
@@ -85,7 +90,8 @@ class SignSet(NamedTuple):
 
 
 SIGN_SETS: tuple[SignSet, ...] = (
-    SignSet(("spaced", "leet", "broken", "morse", "parts", "controls", "banner", "hex", "base64")),
+    SignSet(("spaced", "leet", "broken", "morse", "parts", "controls", "banner", "hex")),
+    SignSet(("base64",)),
     SignSet(("entity",), (b"&",)),
     SignSet(("percent",), (b"%",)),
     SignSet(("escape", "markup"), (b"\\", b"<", b"`", b"**")),
@@ -94,6 +100,9 @@ SIGN_SETS: tuple[SignSet, ...] = (
 )
 """The signs of ASCII text. Any other text is looked at more closely anyway, by `views_of`."""
 
+_EVERY_SET = (*SIGN_SETS, SignSet(("turned", "braille", "bidi", "carried")))
+_NO_NEED = (b"",)
+
 LOCAL: frozenset[str] = frozenset()
 """Signals that a stream can follow without seeing the whole text."""
 
@@ -101,15 +110,15 @@ MAX_MEM = 64 << 20
 
 
 @cache
-def _searched() -> Callable[[bytes], Sequence[int]]:
+def _searched(signs: SignSet) -> Callable[[bytes], Sequence[int]]:
     import re2
 
     options = re2.Options()
     options.max_mem = MAX_MEM
     options.log_errors = False
     made = re2.Set.SearchSet(options)
-    for pattern in _PATTERNS.values():
-        made.Add(pattern)
+    for name in signs.names:
+        made.Add(_PATTERNS[name])
     made.Compile()
     # The bare method of the binding: its wrapper copies what it returns.
     match: Callable[[bytes], Sequence[int]] = made._set.Match
@@ -117,7 +126,6 @@ def _searched() -> Callable[[bytes], Sequence[int]]:
 
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
-_NAMES = tuple(_PATTERNS)
 
 
 def signals_of(text: str) -> frozenset[str]:
@@ -127,4 +135,10 @@ def signals_of(text: str) -> frozenset[str]:
     except UnicodeEncodeError:
         # A lone surrogate is part of no pattern, and neither is what stands for it here.
         data = _SURROGATES.sub("\ufffd", text).encode()
-    return frozenset([_NAMES[at] for at in _searched()(data)])
+    found: list[str] = []
+    for signs in SIGN_SETS if text.isascii() else _EVERY_SET:
+        for need in signs.needs or _NO_NEED:
+            if need in data:
+                found += [signs.names[at] for at in _searched(signs)(data)]
+                break
+    return frozenset(found)

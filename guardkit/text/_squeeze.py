@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from ._view import Trail, View, replaced
+from ._view import Trail, View
 
 LOOSE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
@@ -103,6 +103,7 @@ def _core(gap: str, usual: str) -> str:
     return "" if len(gap) == 1 else gap
 
 
+_MAY_BREAK = re.compile(r"\n|\r|\x0b|\x0c|-\x20")
 # A word goes on behind a line break, after a hyphen or without one.
 _BREAK = re.compile(
     r"(?<=[A-Za-z])(?:-?[ \t]*(?:\r\n|[\n\r\x0b\x0c])[ \t]*|-\x20)(?=[a-zA-Z])", re.ASCII
@@ -117,13 +118,28 @@ def loose(view: View, together: View | None) -> View:
         together: The same squeezed, if that changes it.
     """
     inner = together or view
-    made = replaced(inner.text, ((m.start(), m.end(), "") for m in _BREAK.finditer(inner.text)))
-    if made is not None:
-        inner = View("loose", "plain", made[0], inner, made[1])
+    whole = mended(inner)
+    if whole is not None:
+        inner = whole.named("loose")
     return View("loose", "loose", inner.text.translate(_LOOSE), inner)
 
 
 def mended(view: View) -> View | None:
     """Words that a line break cut, in one piece again, in plain form; None without any."""
-    made = replaced(view.text, ((m.start(), m.end(), "") for m in _BREAK.finditer(view.text)))
-    return None if made is None else View("squeezed", "plain", made[0], view, made[1])
+    text = view.text
+    trail = Trail(text)
+    at = 0
+    for sign in _MAY_BREAK.finditer(text):
+        start = sign.start()
+        while start > at and text[start - 1] in " \t":
+            start -= 1
+        start -= start > at and text[start - 1] == "-" and text[sign.start()] != "-"
+        found = _BREAK.match(text, start) if start >= at else None
+        if found is not None:
+            # A break belongs to neither half: beside a match it is not part of it.
+            trail.keep(at, start)
+            at = found.end()
+    if not at:
+        return None
+    trail.keep(at, len(text))
+    return View("squeezed", "plain", trail.text(), view, trail)

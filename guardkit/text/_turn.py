@@ -84,7 +84,9 @@ def _shuffled_pattern(word: str) -> str:
         more = len(word) - at - 2
         branches = [f"[{moved}][{left}]{{{more}}}"] if moved else []
         branches += [f"{word[at]}{tail}"] if tail else []
-        tail = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})" if branches else ""
+        tail = (
+            branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})" if branches else ""
+        )
     return f"{word[0]}{tail}{word[-1]}"
 
 

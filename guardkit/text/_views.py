@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ._banner import drawn
@@ -46,17 +46,24 @@ class Views(NamedTuple):
     is_complete: bool
 
 
-def views_of(text: str, signals: Collection[str]) -> Views:
+Turns = Callable[[str], Iterable[str]]
+"""Which signals of `turned_words` and `shuffled_words` stand in a text."""
+
+
+def views_of(text: str, signals: Collection[str], turns: Turns | None = None) -> Views:
     """Every view of a text that its signals ask for.
 
     Args:
         text: The original.
-        signals: Names of `TRIGGERS` whose pattern occurs in it, and of `turned_words`.
+        signals: Names of `TRIGGERS` whose pattern occurs in it, of `turned_words` and of
+            `shuffled_words`.
+        turns: Looks for turned words in a text that was derived. Without it, a decoded text is
+            turned as its letters make most likely.
     """
     raw = View("raw", "plain", text, stable=len(text))
     if not signals and text.isascii():
         return Views((raw,), True)
-    derivation = _Derivation(raw)
+    derivation = _Derivation(raw, turns)
     derivation.read(raw, frozenset(signals), 0)
     return Views(tuple(derivation.made), derivation.is_complete)
 
@@ -64,10 +71,12 @@ def views_of(text: str, signals: Collection[str]) -> Views:
 class _Derivation:
     """The views of one text while they are made."""
 
-    __slots__ = ("_longest", "_room", "_seen", "is_complete", "made")
+    __slots__ = ("_longest", "_room", "_seen", "_turns", "_turns_within", "is_complete", "made")
 
-    def __init__(self, raw: View) -> None:
+    def __init__(self, raw: View, turns: Turns | None) -> None:
         self.made = [raw]
+        self._turns: Turns = turns or (lambda text: ())
+        self._turns_within = turns or likely_turns
         self.is_complete = True
         self._room = max(MOST_TIMES * len(raw.text), LEAST_ROOM)
         self._longest = MOST_GROWTH * len(raw.text) + 1024
@@ -103,13 +112,16 @@ class _Derivation:
 
     def _read_anew(self, view: View, depth: int) -> None:
         if self._add(view):
-            self._read_plain(view, signals_of(view.text), depth)
+            self._read_plain(view, self._signals(view.text), depth)
+
+    def _signals(self, text: str) -> frozenset[str]:
+        return signals_of(text).union(self._turns(text))
 
     def _read_decoded(self, view: View, depth: int) -> None:
         if depth >= MOST_ROUNDS:
             self.is_complete = False
             return
-        signals = signals_of(view.text) | likely_turns(view.text)
+        signals = signals_of(view.text).union(self._turns_within(view.text))
         self.read(view, signals, depth + 1)
 
     def _read_plain(self, view: View, signals: frozenset[str], depth: int) -> None:
@@ -125,12 +137,13 @@ class _Derivation:
             base = fold(base)
             if base.text != view.text:
                 self._add(base)
-                signals |= signals_of(base.text)
+                signals |= self._signals(base.text)
         if signals & _IN_PIECES:
             views, is_complete = joined(base, signals)
             self.is_complete &= is_complete
             for one in views:
-                self._add(one)
+                if self._add(one):
+                    self._read_decoded(one, depth)
         if signals & _CODED:
             made_of = decoded(base, signals)
             if self._add(made_of):
@@ -139,17 +152,17 @@ class _Derivation:
         if not self.is_complete:
             return
         if "banner" in signals:
-            self._add(drawn(base))
+            self._read_words(drawn(base))
         self._read_layout(base, signals, depth)
         self._read_turned(base, signals)
 
     def _read_layout(self, base: View, signals: frozenset[str], depth: int) -> None:
         if "markup" in signals or "entity" in signals or "broken" in signals:
-            self._add(unmarked(base))
+            self._read_words(unmarked(base))
         if signals & _APART:
             together = squeezed(base) if "spaced" in signals else None
             self._add(loose(base, together))
-            if self._add(together):
+            if self._read_words(together):
                 assert together is not None
                 within = signals_of(together.text)
                 if within & _CODED and depth < MOST_ROUNDS:
@@ -157,6 +170,14 @@ class _Derivation:
                     if self._add(made):
                         assert made is not None
                         self._read_decoded(made, depth)
+
+    def _read_words(self, view: View | None) -> bool:
+        """Take in a view with other words than the text has; they may be turned."""
+        if not self._add(view):
+            return False
+        assert view is not None
+        self._read_turned(view, frozenset(self._turns(view.text)))
+        return True
 
     def _read_turned(self, base: View, signals: frozenset[str]) -> None:
         for view in self._turned(base, signals):

@@ -2,6 +2,6 @@
 
 from ._find_texts import Lens
 from ._guarding import Guarding, Streaming
-from ._wrap import wrap
+from ._wrap import Decorator, WrapOptions, wrap
 
-__all__ = ["Guarding", "Lens", "Streaming", "wrap"]
+__all__ = ["Decorator", "Guarding", "Lens", "Streaming", "WrapOptions", "wrap"]

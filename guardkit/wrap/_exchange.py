@@ -14,12 +14,12 @@ from ._find_texts import MISSING, Lens, Source, Texts
 from ._fresh import Judgements, digests_of
 from ._guarding import Guarding, Sources
 from ._inject import inject
-from ._judge import Judged, judge
-from ._parts import Part, Reader, no_text, read_reply
+from ._judge import Judged, Turn, judge
+from ._parts import Part, Reader, is_asking, no_text, read_reply
+from ._pseudonyms import Pseudonyms
 from ._refuse import refuse
 from ._revise import ask_again, draft_of
-from ._steps import TIMED_OUT, Ask, Steps
-from ._tool_arguments import map_texts, parse_arguments, write_arguments
+from ._steps import TIMED_OUT, Ask, Steps, Watch
 from ._values import Path, member, put
 
 Keys = Mapping[str, Any]
@@ -41,6 +41,7 @@ class Options:
     """Context, session and tenant, where they are the same for every call."""
     per_call: Mapping[str, Per]
     """Those of them that are worked out of the arguments."""
+    watch: Watch | None = None
 
 
 class Stopped(NamedTuple):
@@ -57,6 +58,27 @@ class Prepared(NamedTuple):
     keys: Keys
     sources: Sources
     """What goes in, by surface, for checks of the reply that compare."""
+
+
+class Read(NamedTuple):
+    """A reply, read and judged."""
+
+    reader: Reader
+    judged: Judged
+    pseudonyms: Pseudonyms | None
+
+    def changes(self) -> dict[Path, Any]:
+        """What has to be put in place of what before the reply may be shown."""
+        changes: dict[Path, Any] = dict(self.judged.changes)
+        if changes:
+            changes |= dict.fromkeys(self.reader.drops)
+        if self.pseudonyms is not None:
+            for part in self.reader.parts:
+                if part.kind == "text" and not part.is_fixed:
+                    said = changes.get(part.path, part.text)
+                    if (given := self.pseudonyms.undone(said)) != said:
+                        changes[part.path] = given
+        return changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,7 @@ class Exchange:
         """Judge a call. A block is raised, or given back as `Stopped`."""
         keys = self.keys(args, kwargs)
         sources: dict[str, list[str]] = {}
+        turn = Turn()
         for source in self.texts.of(kwargs):
             value = source.get(args, kwargs)
             if value is MISSING or (value is None and source.role != "text"):
@@ -97,14 +120,14 @@ class Exchange:
                 continue
             if source.role == "text":
                 _refuse_numbers(value, source.field or source.name)
-            new = yield from self._judged(source, value, keys, sources, first)
+            new = yield from self._judged(source, value, keys, sources, turn, first)
             first = None
             if isinstance(new, Stopped):
                 return new
             if new is not value:
                 args, kwargs = source.put(args, kwargs, new)
         if self.texts.lens is not None:
-            made = yield from self._through_lens(args, kwargs, keys, sources)
+            made = yield from self._through_lens(args, kwargs, keys, sources, turn)
             if isinstance(made, Stopped):
                 return made
             args, kwargs = made
@@ -119,21 +142,29 @@ class Exchange:
         return Prepared(args, kwargs, keys, sources)
 
     def _judged(
-        self, source: Source, value: Any, keys: Keys, sources: Collected, first: Verdict | None
+        self,
+        source: Source,
+        value: Any,
+        keys: Keys,
+        sources: Collected,
+        turn: Turn,
+        first: Verdict | None,
     ) -> Steps[Any]:
         """The value as it may go on, or `Stopped`."""
         reader = Reader()
         session = keys.get("session")
         if session is not None and source.role == "text" and isinstance(value, list | tuple):
-            new = yield from self._new_messages(reader, value, keys, session)
+            new = yield from self._new_messages(reader, value, keys, session, turn)
             _collect(sources, reader.parts)
             return new
         reader.read(value, (), source.surface)
         _collect(sources, reader.parts)
-        judged = yield from judge(reader.parts, keys, waits=self._waits, first=first)
+        judged = yield from judge(reader.parts, keys, turn=turn, waits=self._waits, first=first)
         return self._changed(value, judged)
 
-    def _new_messages(self, reader: Reader, messages: Any, keys: Keys, session: str) -> Steps[Any]:
+    def _new_messages(
+        self, reader: Reader, messages: Any, keys: Keys, session: str, turn: Turn
+    ) -> Steps[Any]:
         by_message: list[list[Part]] = []
         for place, message in enumerate(messages):
             begin = len(reader.parts)
@@ -142,23 +173,25 @@ class Exchange:
         digests = digests_of(by_message, keys.get("context"))
         key = (keys.get("tenant") or "", session)
         known = self.judgements.known(key, digests)
+        # A call that only brings what tools gave goes on with the turn of its last question.
+        asks = zip(messages, digests, strict=True)
+        turn.is_begun = not any(is_asking(each) for each, digest in asks if digest not in known)
         changes: dict[Path, Any] = {}
-        passed = []
+        went: dict[bytes, bool] = {}
         for parts, digest in zip(by_message, digests, strict=True):
-            if digest in known:
-                passed.append(digest)
-                continue
-            judged = yield from judge(parts, keys, waits=self._waits)
-            if (verdict := judged.ends) is not None:
-                return self.block(verdict)
-            changes |= judged.changes
-            if not judged.changes:
-                passed.append(digest)
-        self.judgements.remember(key, passed)
+            if not known.get(digest):
+                judged = yield from judge(parts, keys, turn=turn, waits=self._waits)
+                if (verdict := judged.ends) is not None:
+                    return self.block(verdict)
+                changes |= judged.changes
+                went[digest] = not judged.changes
+            else:
+                went[digest] = True
+        self.judgements.remember(key, went)
         return put(messages, changes)
 
     def _through_lens(
-        self, args: Args, kwargs: Mapping[str, Any], keys: Keys, sources: Collected
+        self, args: Args, kwargs: Mapping[str, Any], keys: Keys, sources: Collected, turn: Turn
     ) -> Steps[tuple[Args, Mapping[str, Any]] | Stopped]:
         lens = self.texts.lens
         assert lens is not None
@@ -166,7 +199,7 @@ class Exchange:
         texts = _texts_of(lens.get(bound.arguments), "text=")
         parts = [Part("text", "input", text, (place,)) for place, text in enumerate(texts)]
         _collect(sources, parts)
-        judged = yield from judge(parts, keys, waits=self._waits)
+        judged = yield from judge(parts, keys, turn=turn, waits=self._waits)
         new = self._changed(texts, judged)
         if isinstance(new, Stopped):
             return new
@@ -204,30 +237,33 @@ class Exchange:
         """Judge a reply: the reply that may be shown, a copy where anything changed."""
         if is_stream(result):
             return Streamed(result, prepared)
-        reader, judged = yield from self._judge_reply(result, prepared, first)
+        read = yield from self._judge_reply(result, prepared, first)
+        judged = read.judged
         if judged.stop is not None:
-            verdict = self.block(judged.stop).verdict
             if judged.part is not None and judged.part.is_fixed and len(judged.part.path) == 1:
-                return self.refusal(verdict.text)  # the very names of its fields are blocked
-            return self._refused(verdict, result)
+                # The very names of its fields are blocked.
+                return self.refusal(self.block(judged.stop).verdict.text)
+            return self._refused(judged.stop, result)
         if judged.revise is not None:
-            made = yield from self._revise(judged.revise, reader, prepared)
+            made = yield from self._revise(judged.revise, read.reader, prepared)
             if isinstance(made, Verdict):
                 if made.action != "revise" or judged.fallback is not None:
                     return self._refused(made, result)
+                self.tell(made)
             else:
                 return made
-        return self._shown(result, reader, judged, prepared.keys)
+        return self._shown(result, read)
 
     def _judge_reply(
         self, result: Any, prepared: Prepared, first: Verdict | None = None
-    ) -> Steps[tuple[Reader, Judged]]:
+    ) -> Steps[Read]:
         lens = self.options.reply
         if lens is None:
             reader = read_reply(_readable(result))
         else:
             reader = Reader(is_reply=True)
             reader.read(_texts_of(lens.get(result), "reply="))
+        pseudonyms = self.pseudonyms(reader, prepared.keys)
         judged = yield from judge(
             reader.parts,
             prepared.keys,
@@ -235,7 +271,7 @@ class Exchange:
             waits=self._waits,
             first=first,
         )
-        return reader, judged
+        return Read(reader, judged, pseudonyms)
 
     def _revise(self, verdict: Verdict, reader: Reader, prepared: Prepared) -> Steps[Any]:
         """A reply that every output rule lets pass, or the verdict that ends the rounds."""
@@ -253,25 +289,23 @@ class Exchange:
             began = perf_counter()
             result = yield Ask("call_within", (left, *again), {})
             if result is TIMED_OUT or is_stream(result):
-                records.append(_round(number, verdict, "unknown", began))
+                records.append(_round(number, verdict, None, began))
                 break
-            reader, judged = yield from self._judge_reply(result, prepared)
-            if judged.stop is None and judged.revise is None:
-                return self._shown(result, reader, judged, prepared.keys)
-            records.append(_round(number, verdict, _action(judged), began))
-            if judged.stop is not None:
-                last = judged.stop
+            read = yield from self._judge_reply(result, prepared)
+            records.append(_round(number, verdict, read.judged, began))
+            if read.judged.stop is not None:
+                last = read.judged.stop
                 break
+            if read.judged.revise is None:
+                self.tell(verdict._replace(records=(*verdict.records, *records)))
+                return self._shown(result, read)
+            reader = read.reader
         # A round that ends in a stronger verdict speaks for itself, else the first one does.
         ended = last if last.action != "revise" else verdict
         return ended._replace(records=(*ended.records, *records))
 
-    def _shown(self, result: Any, reader: Reader, judged: Judged, keys: Keys) -> Any:
-        changes: dict[Path, Any] = dict(judged.changes)
-        if changes:
-            changes |= dict.fromkeys(reader.drops)
-        if (session := keys.get("session")) is not None:
-            self._restore(reader, changes, session, keys)
+    def _shown(self, result: Any, read: Read) -> Any:
+        changes = read.changes()
         lens = self.options.reply
         if lens is None or not changes:
             return put(result, changes)
@@ -282,29 +316,15 @@ class Exchange:
             )
         return lens.set(result, put(_texts_of(lens.get(result), "reply="), changes))
 
-    def _restore(self, reader: Reader, changes: dict[Path, Any], session: str, keys: Keys) -> None:
-        """Pseudonyms of the session are undone in what goes back to it."""
-        restore = self.restorer(session, keys)
-        for part in reader.parts:
-            if part.is_fixed or part.kind == "unread":
-                continue
-            if part.kind == "text":
-                said = changes.get(part.path, part.text)
-                if isinstance(said, str) and (given := restore(said)) != said:
-                    changes[part.path] = given
-            elif part.arguments is not None:
-                arguments = part.arguments
-                said = changes.get(part.path)
-                if said is not None:
-                    arguments = said if isinstance(said, Mapping) else parse_arguments(said) or {}
-                given = map_texts(arguments, restore)
-                if given != arguments:
-                    changes[part.path] = write_arguments(given) if part.text else given
-
-    def restorer(self, session: str, keys: Keys) -> Callable[[str], str]:
-        """Undoes the pseudonyms of a session."""
-        tenant, restore = keys.get("tenant") or "", self.guard.restore
-        return lambda text: restore(text, session=session, tenant=tenant)
+    def pseudonyms(self, reader: Reader, keys: Keys) -> Pseudonyms | None:
+        """Those that a reply names; None without a session."""
+        session = keys.get("session")
+        if session is None:
+            return None
+        tenant = keys.get("tenant") or ""
+        return Pseudonyms(
+            lambda name: self.guard.restore(name, session=session, tenant=tenant), reader.parts
+        )
 
     # --- blocks
 
@@ -314,9 +334,15 @@ class Exchange:
         Raises:
             Blocked: That is what the caller wants.
         """
+        self.tell(verdict)
         if self.options.on_block == "raise":
             raise Blocked(verdict)
         return Stopped(verdict)
+
+    def tell(self, verdict: Verdict) -> None:
+        """Tell whoever watches."""
+        if self.options.watch is not None:
+            self.options.watch(verdict)
 
     def _refused(self, verdict: Verdict, result: Any) -> Any:
         return refuse(result, self.block(verdict).verdict.text, self.options.reply)
@@ -383,10 +409,8 @@ def _collect(sources: Collected, parts: Iterable[Part]) -> None:
             sources.setdefault(part.surface, []).append(part.text)
 
 
-def _action(judged: Judged) -> str:
-    return "revise" if judged.stop is None else judged.stop.action
-
-
-def _round(number: int, verdict: Verdict, outcome: str, began: float) -> Record:
+def _round(number: int, verdict: Verdict, judged: Judged | None, began: float) -> Record:
+    """A line of the ledger; `judged` is None where no reply came that can be judged."""
     took = (perf_counter() - began) * 1e6
+    outcome = "unknown" if judged is None else judged.action
     return Record("model", f"revision {number} by {verdict.principle}", outcome, took)

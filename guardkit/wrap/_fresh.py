@@ -20,31 +20,31 @@ Key = tuple[str, str]
 
 
 class Judgements:
-    """Remembers messages that passed as they are, each by the digest of all up to it.
+    """Remembers messages that went on, each by the digest of all up to it.
 
-    So a history that was edited anywhere is judged again from there on, and a message that was
-    rewritten is judged, and rewritten, every time.
+    So a history that was edited anywhere is judged again from there on. Of each it is kept whether
+    it passed as it is: one that was rewritten is judged, and rewritten, every time.
     """
 
     def __init__(self) -> None:
-        self._seen: LRUCache[Key, dict[bytes, None]] = LRUCache(MOST_SESSIONS)
+        self._seen: LRUCache[Key, dict[bytes, bool]] = LRUCache(MOST_SESSIONS)
         self._lock = threading.Lock()
 
-    def known(self, key: Key, digests: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of the digests that passed before."""
+    def known(self, key: Key, digests: Iterable[bytes]) -> dict[bytes, bool]:
+        """Those of the digests that went on before, and whether as they are."""
         with self._lock:
             seen = self._seen.get(key)
-            return frozenset(seen.keys() & set(digests)) if seen else frozenset()
+            return {digest: seen[digest] for digest in digests if digest in seen} if seen else {}
 
-    def remember(self, key: Key, digests: Iterable[bytes]) -> None:
-        """These passed as they are."""
+    def remember(self, key: Key, judged: Mapping[bytes, bool]) -> None:
+        """These went on; each as it is, or rewritten."""
         with self._lock:
             seen = self._seen.get(key)
             if seen is None:
                 seen = self._seen[key] = {}
-            for digest in digests:
+            for digest, is_as_it_was in judged.items():
                 seen.pop(digest, None)
-                seen[digest] = None
+                seen[digest] = is_as_it_was
             while len(seen) > MOST_MESSAGES:
                 del seen[next(iter(seen))]
 

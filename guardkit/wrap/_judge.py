@@ -38,6 +38,37 @@ class Judged(NamedTuple):
         """The verdict that stops the exchange where nothing is revised."""
         return self.fallback if self.stop is None else self.stop
 
+    @property
+    def action(self) -> str:
+        """What became of all parts together."""
+        if self.stop is not None:
+            return self.stop.action
+        if self.revise is not None:
+            return "revise"
+        return "rewrite" if self.changes else "pass"
+
+
+class Turn:
+    """What begins a turn of the session: of all that goes in with one call, the first `input`.
+
+    Args:
+        is_begun: Nothing of this call begins one, because its user said nothing new.
+    """
+
+    __slots__ = ("is_begun",)
+
+    def __init__(self, *, is_begun: bool = False) -> None:
+        self.is_begun = is_begun
+
+    def keys(self, keys: Mapping[str, Any], surface: str) -> Mapping[str, Any]:
+        """What to ask the guard with, for the next text."""
+        if surface != "input" or keys.get("session") is None:
+            return keys
+        if self.is_begun:
+            return {**keys, "same_turn": True}
+        self.is_begun = True
+        return keys
+
 
 class Outcome(NamedTuple):
     """What one verdict means for one text."""
@@ -52,7 +83,8 @@ def outcome_of(verdict: Verdict) -> Outcome:
     """A hold that nobody waits for is a block; a revision that nobody makes is its `else`."""
     action = verdict.action
     if action in GOES:
-        return Outcome(True)
+        # A guard gives the arguments as they are to be used: with the real values put back.
+        return Outcome(True, None, verdict.arguments)
     if action == "rewrite":
         return Outcome(True, verdict.text, verdict.arguments)
     if action == "revise" and verdict.otherwise is not None:
@@ -62,7 +94,7 @@ def outcome_of(verdict: Verdict) -> Outcome:
 
 def _outcome_of_next(then: Next) -> Outcome:
     if then.action in GOES:
-        return Outcome(True)
+        return Outcome(True, None, then.arguments)
     if then.action == "rewrite":
         return Outcome(True, then.text, then.arguments)
     return Outcome(False)
@@ -73,6 +105,7 @@ def judge(
     keys: Mapping[str, Any],
     *,
     sources: Sources | None = None,
+    turn: Turn | None = None,
     waits: bool = False,
     first: Verdict | None = None,
 ) -> Steps[Judged]:
@@ -82,23 +115,26 @@ def judge(
         parts: What was read.
         keys: Context, session and tenant, as the guard takes them.
         sources: What a reply may be compared with.
+        turn: The turn that the call belongs to.
         waits: Whether to wait for the approval of what is held.
         first: The verdict on the first part, where it is known already.
     """
     text_keys = {**keys, "sources": sources} if sources else keys
+    turn = Turn() if turn is None else turn
     changes: dict[Path, Any] = {}
     revise: Verdict | None = None
     fallback: Verdict | None = None
     for part in parts:
         if first is None:
-            verdict = yield _ask(part, keys, text_keys)
+            verdict = yield _ask(part, keys, turn.keys(text_keys, part.surface))
         else:
             verdict, first = first, None
+            turn.is_begun = True
         if verdict.action == "hold" and waits and verdict.hold is not None:
             verdict = yield Ask("await_hold", (verdict.hold,), {})
         if part.kind == "call" and part.arguments is None:
             verdict = _unreadable(verdict)
-        elif verdict.action in GOES:
+        elif verdict.action in GOES and part.kind != "call":
             continue
         outcome = outcome_of(verdict)
         if verdict.action == "revise":
@@ -109,7 +145,7 @@ def judge(
             return Judged({}, verdict, part=part)
         if outcome.goes and part.kind != "unread":
             _change(changes, part, outcome)
-    stop = yield from _judge_groups(parts, changes, text_keys)
+    stop = yield from _judge_groups(parts, changes, text_keys, turn, waits=waits)
     return Judged(changes, stop, revise, fallback)
 
 
@@ -133,9 +169,12 @@ def _unreadable(verdict: Verdict) -> Verdict:
 
 def _change(changes: dict[Path, Any], part: Part, outcome: Outcome) -> None:
     if part.kind == "call":
-        if outcome.arguments is not None:
+        if outcome.arguments is not None and outcome.arguments != part.arguments:
             arguments = outcome.arguments
-            changes[part.path] = write_arguments(arguments) if part.text else dict(arguments)
+            if part.is_plain:
+                changes[part.path] = arguments["input"]
+            else:
+                changes[part.path] = write_arguments(arguments) if part.text else dict(arguments)
         return
     if outcome.text is None or outcome.text == part.text:
         return
@@ -145,7 +184,12 @@ def _change(changes: dict[Path, Any], part: Part, outcome: Outcome) -> None:
 
 
 def _judge_groups(
-    parts: Sequence[Part], changes: Mapping[Path, Any], keys: Mapping[str, Any]
+    parts: Sequence[Part],
+    changes: Mapping[Path, Any],
+    keys: Mapping[str, Any],
+    turn: Turn,
+    *,
+    waits: bool,
 ) -> Steps[Verdict | None]:
     """Texts that are shown as one are judged as one too: a match may lie across them."""
     groups: dict[tuple[Path, str], list[str]] = {}
@@ -155,7 +199,10 @@ def _judge_groups(
             groups.setdefault((part.group, part.surface), []).append(text)
     for (_, surface), texts in groups.items():
         if len(texts) > 1:
-            verdict = yield Ask("check", ("".join(texts),), {"on": surface, **keys})
+            joined = {"on": surface, **turn.keys(keys, surface)}
+            verdict = yield Ask("check", ("".join(texts),), joined)
+            if verdict.action == "hold" and waits and verdict.hold is not None:
+                verdict = yield Ask("await_hold", (verdict.hold,), {})
             # What lies across two texts has no place to be rewritten in.
             if verdict.action not in GOES:
                 return verdict if verdict.action == "block" else stopped(verdict)

@@ -36,6 +36,8 @@ class Part(NamedTuple):
     """Of a call; None where they are no JSON object."""
     is_fixed: bool = False
     """True for keys: they are judged, and cannot be changed."""
+    is_plain: bool = False
+    """True for calls that take one plain text, `input`."""
 
 
 ROLES = frozenset({
@@ -43,6 +45,8 @@ ROLES = frozenset({
     "HumanMessageChunk", "AIMessageChunk", "message",
 })  # fmt: skip
 TOOL_ROLES = frozenset({"tool", "function", "ToolMessageChunk", "FunctionMessageChunk"})
+OTHERS = TOOL_ROLES | {"system", "developer", "assistant", "model", "ai", "AIMessageChunk"}
+"""Whoever speaks in a conversation besides its user."""
 DOCUMENTS = frozenset({"document", "search_result", "retrieved"})
 CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"})
 UNREAD = frozenset({
@@ -238,6 +242,15 @@ def read_reply(value: Any) -> Reader:
     return reader
 
 
+def is_asking(message: Any) -> bool:
+    """Whether a message is its user's, as far as it says whose it is."""
+    if _is_pair(message):
+        return message[0] not in OTHERS
+    kind = word(message, "type")
+    is_call = kind in CALLS or kind.endswith(("_call", "_call_output", "reasoning"))
+    return not is_call and word(message, "role") not in OTHERS and kind not in OTHERS
+
+
 def no_text(value: Any) -> str | None:
     """The type of a value that holds no text, for lists that of what is in them."""
     if isinstance(value, str):
@@ -274,7 +287,9 @@ def _call_of(value: Any, kind: str, path: Path) -> Part | None:
         said = {"input": written} if isinstance(written, str) else written
         text = written if isinstance(written, str) else ""
         where = (*path, "input")
-        return Part("call", "tool_call", text, where, word(value, "name"), None, said)
+        return Part(
+            "call", "tool_call", text, where, word(value, "name"), None, said, is_plain=True
+        )
     if kind in CALLS:
         key = "input" if member(value, "input", MISSING) is not MISSING else "arguments"
         return _call(word(value, "name"), member(value, key), (*path, key))

@@ -13,7 +13,7 @@ from guardkit.errors import UsageError
 
 from ._find_texts import Lens
 from ._parts import read_reply
-from ._values import MISSING, Path, like, member, put, word
+from ._values import MISSING, Path, member, put, word
 
 GONE = ("tool_calls", "function_call", "refusal", "reasoning_content", "reasoning", "audio")
 
@@ -113,13 +113,6 @@ def refuse(reply: Any, message: str, lens: Lens | None) -> Any:
 
 def refuse_chunk(chunk: Any, message: str) -> Any:
     """A chunk like the last one seen that says the message."""
-    kind = word(chunk, "type")
-    if kind.startswith(("content_block_", "message_")):
-        delta = {"type": "text_delta", "text": message}
-        index = member(chunk, "index", 0)
-        return like(chunk, {"type": "content_block_delta", "index": index, "delta": delta})
-    if kind.startswith("response."):
-        return like(chunk, {"type": "response.output_text.delta", "delta": message})
     if isinstance(choices := member(chunk, "choices"), list) and not choices:
         return message
     return refuse(chunk, message, None)

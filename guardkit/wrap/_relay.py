@@ -6,14 +6,14 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ._chunks import Chunk, Piece, read_chunk
-from ._exchange import Exchange, Prepared
+from ._exchange import Exchange, Prepared, Read
 from ._guarding import Streaming
 from ._judge import GOES, judge, stopped
 from ._lanes import Block, Lane, cleared, stopped_by
 from ._parts import Part, read_reply
 from ._steps import Ask, Steps
-from ._tool_arguments import map_texts, parse_arguments, write_arguments
-from ._values import Path, put
+from ._tool_arguments import parse_arguments
+from ._values import put
 
 MOST_NAMES = 256
 MOST_ARGUMENTS = 1 << 20
@@ -29,11 +29,9 @@ class Relay:
 
     def __init__(self, exchange: Exchange, prepared: Prepared) -> None:
         keys = prepared.keys
-        self._guard = exchange.guard
+        self._exchange = exchange
         self._keys = keys
         self._sources = prepared.sources
-        session = keys.get("session")
-        self._restore = None if session is None else exchange.restorer(session, keys)
         self._texts: Streaming | None = None
         self._lanes: dict[Hashable, Lane] = {}
         self._calls: dict[tuple[Hashable, Hashable], list[Piece]] = {}
@@ -169,24 +167,18 @@ class Relay:
         if (verdict := judged.ends) is not None:
             raise Block(verdict, [], None)
         written = judged.changes.get((), written)
-        if self._restore is not None and (said := parse_arguments(written)):
-            written = write_arguments(map_texts(said, self._restore))
         return pieces[0].make(name, written)
 
     def _judged(self, chunk: Any) -> Steps[Any]:
         """A chunk that carries whole texts, judged like a reply."""
         reader = read_reply(chunk)
+        pseudonyms = self._exchange.pseudonyms(reader, self._keys)
         judged = yield from judge(reader.parts, self._keys, sources=self._sources)
         if (verdict := judged.ends) is not None:
             raise Block(verdict, [], None)
-        changes: dict[Path, Any] = dict(judged.changes)
-        if changes:
-            changes |= dict.fromkeys(reader.drops)
-        if self._restore is not None:
-            for part in reader.parts:
-                if part.kind == "text" and not part.is_fixed:
-                    changes[part.path] = self._restore(changes.get(part.path, part.text))
-        return put(chunk, changes)
+        return put(chunk, Read(reader, judged, pseudonyms).changes())
 
     def _open(self) -> Streaming:
-        return self._guard.stream(on="output", says=False, sources=self._sources, **self._keys)
+        return self._exchange.guard.stream(
+            on="output", says=False, sources=self._sources, **self._keys
+        )

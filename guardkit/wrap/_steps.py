@@ -31,13 +31,22 @@ Steps = Generator[Ask, Any, T]
 TIMED_OUT = object()
 """The answer to a call that took longer than it may."""
 
+Watch = Callable[[Verdict], object]
+"""Told of verdicts that are more than a pass."""
+
 ASKED = ("check", "check_tool_call", "check_tool_result")
+VERDICTS = frozenset({*ASKED, "await_hold", "unread"})
+TOLD = frozenset({"flag", "rewrite"})
+"""What goes on. What ends an exchange is told where it ends."""
 
 
 class Does:
     """Answers asks at once."""
 
-    def __init__(self, guard: Guarding, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, guard: Guarding, function: Callable[..., Any], watch: Watch | None = None
+    ) -> None:
+        self._watch = watch
         self._ops: dict[str, Callable[..., Any]] = {
             **{name: getattr(guard, name) for name in ASKED},
             "await_hold": getattr(guard, "await_hold", _no_holds),
@@ -49,15 +58,21 @@ class Does:
         }
 
     def __call__(self, ask: Ask) -> Any:
-        return self._ops[ask.what](*ask.args, **ask.keys)
+        answer = self._ops[ask.what](*ask.args, **ask.keys)
+        if self._watch is not None:
+            _tell(self._watch, ask, answer)
+        return answer
 
 
 class ADoes:
     """Answers asks by awaiting."""
 
-    def __init__(self, guard: Guarding, function: Callable[..., Any]) -> None:
-        self._now = {"unread": getattr(guard, "unread", _no_unread)}
-        self._ops: dict[str, Callable[..., Awaitable[Any]]] = {
+    def __init__(
+        self, guard: Guarding, function: Callable[..., Any], watch: Watch | None = None
+    ) -> None:
+        self._watch = watch
+        self._ops: dict[str, Callable[..., Any]] = {
+            "unread": getattr(guard, "unread", _no_unread),
             **{name: getattr(guard, "a" + name) for name in ASKED},
             "await_hold": getattr(guard, "aawait_hold", _a_no_holds),
             "call": function,
@@ -69,10 +84,19 @@ class ADoes:
         }
 
     async def __call__(self, ask: Ask) -> Any:
-        if now := self._now.get(ask.what):
-            return now(*ask.args, **ask.keys)
         answer = self._ops[ask.what](*ask.args, **ask.keys)
-        return await answer if hasattr(answer, "__await__") else answer
+        if hasattr(answer, "__await__"):
+            answer = await answer
+        if self._watch is not None:
+            _tell(self._watch, ask, answer)
+        return answer
+
+
+def _tell(watch: Watch, ask: Ask, answer: Any) -> None:
+    verdict = ask.args[0].verdict if ask.what == "finish" else answer
+    is_verdict = ask.what in VERDICTS or ask.what == "finish"
+    if is_verdict and verdict is not None and verdict.action in TOLD:
+        watch(verdict)
 
 
 def run(steps: Steps[T], does: Does, adoes: ADoes) -> T | Awaitable[T]:

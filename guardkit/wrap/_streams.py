@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
+from ._endings import Ending
 from ._exchange import Exchange, Prepared
 from ._guarding import Streaming
 from ._lanes import Block
@@ -22,6 +23,7 @@ def relay_stream(
     """The guarded stream of a plain iterable."""
     relay = Relay(exchange, prepared)
     texts: Streaming | None = None
+    ending = Ending()
     is_done, seen, block = False, None, None
     try:
         for chunk in source:
@@ -35,7 +37,9 @@ def relay_stream(
                     yield text
                 continue
             seen = chunk
-            yield from _run(relay.take(chunk), does)
+            shown = _run(relay.take(chunk), does)
+            ending.see(shown)
+            yield from shown
         is_done = True
         yield from _run(relay.finish(), does)
     except Block as caught:
@@ -46,8 +50,9 @@ def relay_stream(
             _close(source)
     # Outside the handler: the error that may be raised here has no other behind it.
     if block is not None:
+        ending.see(block.shown)
         yield from block.shown
-        yield _last(exchange, block, seen)
+        yield from _last(exchange, block, seen, ending)
 
 
 async def arelay_stream(
@@ -56,6 +61,7 @@ async def arelay_stream(
     """The guarded stream of an async iterable."""
     relay = Relay(exchange, prepared)
     texts: Streaming | None = None
+    ending = Ending()
     is_done, seen, block = False, None, None
     try:
         async for chunk in source:
@@ -69,7 +75,9 @@ async def arelay_stream(
                     yield text
                 continue
             seen = chunk
-            for shown in await arun(relay.take(chunk), does):
+            cleared = await arun(relay.take(chunk), does)
+            ending.see(cleared)
+            for shown in cleared:
                 yield shown
         is_done = True
         for shown in await arun(relay.finish(), does):
@@ -80,19 +88,23 @@ async def arelay_stream(
         if not is_done:
             await _aclose(source)
     if block is not None:
+        ending.see(block.shown)
         for shown in block.shown:
             yield shown
-        yield _last(exchange, block, seen)
+        for shown in _last(exchange, block, seen, ending):
+            yield shown
 
 
-def _last(exchange: Exchange, block: Block, seen: Any) -> Any:
-    """The message as a chunk, where the caller wants it; else the block is raised."""
+def _last(exchange: Exchange, block: Block, seen: Any, ending: Ending) -> list[Any]:
+    """The message and the end as chunks, where the caller wants them; else the block is raised."""
     message = exchange.block(block.verdict).verdict.text
+    if (events := ending.events(message, seen)) is not None:
+        return events
     if block.make is not None:
-        return refuse_chunk(block.make(message), message)
+        return [refuse_chunk(block.make(message), message)]
     if isinstance(seen, str):
-        return message
-    return exchange.refusal(message) if seen is None else refuse_chunk(seen, message)
+        return [message]
+    return [exchange.refusal(message) if seen is None else refuse_chunk(seen, message)]
 
 
 def _run(steps: Steps[list[Any]], does: Does) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -21,17 +21,6 @@ def parse_arguments(text: str) -> dict[str, object] | None:
 def write_arguments(arguments: Mapping[str, object]) -> str:
     """The same object as text, for dialects that write arguments as text."""
     return json.dumps(arguments, ensure_ascii=False)
-
-
-def map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy of plain data in which every text, but no key, is changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: map_texts(inner, change) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [map_texts(inner, change) for inner in value]
-    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

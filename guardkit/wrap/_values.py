@@ -70,20 +70,30 @@ def like(chunk: Any, event: dict[str, Any]) -> Any:
     module = sys.modules.get(type(chunk).__module__.rpartition(".")[0])
     kind = getattr(module, _CLASSES.get(event["type"], ""), None)
     if kind is not None and hasattr(kind, "model_construct"):
-        return kind.model_construct(**{**event, "delta": _object(event["delta"])})
+        return kind.model_construct(**{name: _object(value) for name, value in event.items()})
     return _object(event)
 
 
 _CLASSES = {
+    "content_block_start": "RawContentBlockStartEvent",
     "content_block_delta": "RawContentBlockDeltaEvent",
+    "content_block_stop": "RawContentBlockStopEvent",
+    "message_delta": "RawMessageDeltaEvent",
+    "message_stop": "RawMessageStopEvent",
+    "response.output_item.added": "ResponseOutputItemAddedEvent",
+    "response.content_part.added": "ResponseContentPartAddedEvent",
     "response.output_text.delta": "ResponseTextDeltaEvent",
+    "response.output_text.done": "ResponseTextDoneEvent",
+    "response.content_part.done": "ResponseContentPartDoneEvent",
+    "response.output_item.done": "ResponseOutputItemDoneEvent",
+    "response.incomplete": "ResponseIncompleteEvent",
 }
 
 
 def _object(value: Any) -> Any:
     if isinstance(value, Mapping):
         return SimpleNamespace(**{key: _object(inner) for key, inner in value.items()})
-    return value
+    return [_object(inner) for inner in value] if isinstance(value, list) else value
 
 
 def put(value: Any, changes: Mapping[Path, Any]) -> Any:

@@ -6,7 +6,17 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from guardkit.errors import UsageError
 
@@ -16,7 +26,7 @@ from ._guarding import Context, Guarding
 from ._inject import place_for
 from ._judge import GOES
 from ._refuse import maker_for
-from ._steps import ADoes, Does, arun, run
+from ._steps import ADoes, Does, Watch, arun, run
 from ._streams import arelay_stream, relay_stream
 
 P = ParamSpec("P")
@@ -26,45 +36,43 @@ Wrapped = Callable[..., Any]
 REVISED_WITHIN_S = 30.0
 
 
+class WrapOptions(TypedDict, total=False):
+    """How a guard is put around a callable; `wrap` says what each option means."""
+
+    on_block: Literal["raise", "reply"]
+    on_hold: Literal["block", "wait"]
+    text: TextOption
+    reply: Lens | None
+    session: str | Per | None
+    context: Context | Per | None
+    tenant: str | Per | None
+    refusal: Callable[[str], Any] | None
+    inject: bool
+    within: float
+    watch: Watch | None
+
+
+class Decorator(Protocol):
+    """Puts a guard around a callable."""
+
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]:
+        """The callable, guarded."""
+
+
 @overload
 def wrap(
-    guard: Guarding,
-    function: Callable[P, R],
-    *,
-    on_block: Literal["raise", "reply"] = ...,
-    on_hold: Literal["block", "wait"] = ...,
-    text: TextOption = ...,
-    reply: Lens | None = ...,
-    session: str | Per | None = ...,
-    context: Context | Per | None = ...,
-    tenant: str | Per | None = ...,
-    refusal: Callable[[str], Any] | None = ...,
-    inject: bool = ...,
-    within: float = ...,
+    guard: Guarding, function: Callable[P, R], /, **options: Unpack[WrapOptions]
 ) -> Callable[P, R]: ...
 
 
 @overload
-def wrap(
-    guard: Guarding,
-    function: None = None,
-    *,
-    on_block: Literal["raise", "reply"] = ...,
-    on_hold: Literal["block", "wait"] = ...,
-    text: TextOption = ...,
-    reply: Lens | None = ...,
-    session: str | Per | None = ...,
-    context: Context | Per | None = ...,
-    tenant: str | Per | None = ...,
-    refusal: Callable[[str], Any] | None = ...,
-    inject: bool = ...,
-    within: float = ...,
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def wrap(guard: Guarding, /, **options: Unpack[WrapOptions]) -> Decorator: ...
 
 
 def wrap(
     guard: Guarding,
     function: Callable[P, R] | None = None,
+    /,
     *,
     on_block: Literal["raise", "reply"] = "raise",
     on_hold: Literal["block", "wait"] = "block",
@@ -76,7 +84,8 @@ def wrap(
     refusal: Callable[[str], Any] | None = None,
     inject: bool = True,
     within: float = REVISED_WITHIN_S,
-) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+    watch: Watch | None = None,
+) -> Callable[P, R] | Decorator:
     """Put a guard around a callable that asks a model.
 
     What goes in is judged before the callable runs, what comes out before it is given back.
@@ -95,6 +104,8 @@ def wrap(
         refusal: Makes a reply of a message, for shapes that cannot be made otherwise.
         inject: Whether the policy's context layer is put in front of what the model reads.
         within: Seconds that all revisions of one reply may take together.
+        watch: Told of every verdict that is more than a pass, before it is carried out. The
+            rounds of a revision stand in its ledger.
 
     Returns:
         A callable of the same kind and signature.
@@ -102,37 +113,27 @@ def wrap(
     Raises:
         UsageError: The signature does not say where the text is, or an option does not fit.
     """
+    options: WrapOptions = {
+        "on_block": on_block,
+        "on_hold": on_hold,
+        "text": text,
+        "reply": reply,
+        "session": session,
+        "context": context,
+        "tenant": tenant,
+        "refusal": refusal,
+        "inject": inject,
+        "within": within,
+        "watch": watch,
+    }
     if function is None:
-        return functools.partial(
-            wrap,
-            guard,
-            on_block=on_block,
-            on_hold=on_hold,
-            text=text,
-            reply=reply,
-            session=session,
-            context=context,
-            tenant=tenant,
-            refusal=refusal,
-            inject=inject,
-            within=within,
-        )
+        return cast("Decorator", functools.partial(wrap, guard, **options))
     if isinstance(function, staticmethod | classmethod):
-        again = functools.partial(wrap, guard, on_block=on_block, on_hold=on_hold, text=text)
-        inner = again(
-            function.__func__,
-            reply=reply,
-            session=session,
-            context=context,
-            tenant=tenant,
-            refusal=refusal,
-            inject=inject,
-            within=within,
-        )
+        inner = wrap(guard, function.__func__, **options)
         return cast("Callable[P, R]", type(function)(inner))
     if not callable(function):
         raise UsageError(f"a guard goes around a callable, not a `{type(function).__qualname__}`")
-    _refuse_options(guard, on_block, on_hold)
+    _refuse_options(guard, options)
     texts = find_texts(function, text)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     given = {"session": session, "context": context, "tenant": tenant}
@@ -144,20 +145,26 @@ def wrap(
     exchange = Exchange(
         guard,
         texts,
-        Options(on_block, on_hold, within, reply, fixed, per_call),
+        Options(on_block, on_hold, within, reply, fixed, per_call, watch),
         place_for(texts, name) if inject and guard.system_prompt else None,
         made or str,
     )
     return cast("Callable[P, R]", _around(exchange, function))
 
 
-def _refuse_options(guard: Guarding, on_block: str, on_hold: str) -> None:
-    if on_block not in ("raise", "reply"):
+def _refuse_options(guard: Guarding, options: WrapOptions) -> None:
+    if options["on_block"] not in ("raise", "reply"):
         raise UsageError('`on_block` is "raise" or "reply"')
-    if on_hold not in ("block", "wait"):
+    if options["on_hold"] not in ("block", "wait"):
         raise UsageError('`on_hold` is "block" or "wait"')
-    if on_hold == "wait" and not (hasattr(guard, "await_hold") and hasattr(guard, "aawait_hold")):
+    waits = options["on_hold"] == "wait"
+    if waits and not (hasattr(guard, "await_hold") and hasattr(guard, "aawait_hold")):
         raise UsageError('`on_hold="wait"`: this guard has no approvals to wait for')
+    if options["session"] is None and getattr(guard, "needs_session", False):
+        raise UsageError(
+            "this policy remembers things over a session: say which with `session=`, "
+            "a name or a function of the call's arguments"
+        )
 
 
 def _around(exchange: Exchange, function: Wrapped) -> Wrapped:
@@ -166,7 +173,9 @@ def _around(exchange: Exchange, function: Wrapped) -> Wrapped:
         target = target.func
     if not inspect.isroutine(target) and not inspect.isclass(target):
         target = type(target).__call__
-    does, adoes = Does(exchange.guard, function), ADoes(exchange.guard, function)
+    watch = exchange.options.watch
+    does = Does(exchange.guard, function, watch)
+    adoes = ADoes(exchange.guard, function, watch)
     if inspect.isasyncgenfunction(target):
         made = _async_generator(exchange, adoes, function)
     elif inspect.isgeneratorfunction(target):
@@ -183,7 +192,9 @@ def _fast(exchange: Exchange) -> tuple[int, str] | None:
     """Where the text of a plain prompt function stands, if nothing else has to be looked at."""
     texts, options = exchange.texts, exchange.options
     only = texts.only
-    is_plain = not (texts.has_more or options.per_call or options.reply or exchange.injected)
+    is_plain = not (
+        texts.has_more or options.per_call or options.reply or options.watch or exchange.injected
+    )
     if only is None or not is_plain or "session" in options.fixed:
         return None
     return (sys.maxsize if only.place is None else only.place), only.name
@@ -298,7 +309,9 @@ def _settled(exchange: Exchange, does: Does | None, adoes: ADoes, result: Any) -
     stream, prepared = result.stream, result.prepared
     if hasattr(type(stream), "__aiter__"):
         return arelay_stream(exchange, adoes, stream, prepared)
-    return relay_stream(exchange, does or Does(exchange.guard, str), stream, prepared)
+    return relay_stream(
+        exchange, does or Does(exchange.guard, str, exchange.options.watch), stream, prepared
+    )
 
 
 async def _later(exchange: Exchange, does: ADoes, result: Awaitable[Any]) -> Any:

@@ -25,6 +25,14 @@ from guardkit.cli._verbs import ONE_LINERS
 
 from ._run import ROOT, SMALL, START, WRONG, guardkit, plain, process
 
+RUDE = """\
+check rude = classifier {
+  model  "models/rude"
+  digest "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+}
+
+check """
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
@@ -52,6 +60,12 @@ def wrong(tmp_path: Path) -> Path:
         (("check", "wrong.guard"), 2),
         (("test", "open.guard"), 3),
         (("test", "untested.guard"), 5),
+        (("scan", "small.guard", "good day"), 0),
+        (("scan", "small.guard", "hello"), 1),
+        (("scan", "wrong.guard", "hello"), 2),
+        (("scan", "small.guard", "broken.jsonl"), 3),
+        (("scan", "small.guard", "empty.jsonl"), 5),
+        (("explain", "small.guard", "hello"), 0),
     ],
 )
 def test_the_codes_reach_the_shell(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
@@ -59,7 +73,11 @@ def test_the_codes_reach_the_shell(tmp_path: Path, arguments: tuple[str, ...], c
     (tmp_path / "wrong.guard").write_text(WRONG)
     (tmp_path / "warned.guard").write_text(SMALL.replace('  owner   "me@example.com"\n', ""))
     (tmp_path / "untested.guard").write_text(SMALL.partition("test ")[0])
-    (tmp_path / "open.guard").write_text(SMALL.replace("hello there", "ｈｅｌｌｏ"))
+    (tmp_path / "broken.jsonl").write_text("{")
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "open.guard").write_text(
+        SMALL.replace("when greeting", "when greeting and rude >= 0.5").replace("check ", RUDE, 1)
+    )
     assert process(*arguments, cwd=tmp_path).code == code
 
 
@@ -269,20 +287,44 @@ def test_the_version_loads_no_room() -> None:
     assert all(name.startswith(("guardkit.cli", "guardkit._util")) for name in rooms), rooms
 
 
-@pytest.mark.parametrize("verb", ["check", "fmt", "test", "graph", "cost"])
-def test_no_verb_loads_what_it_does_not_need(verb: str, small: Path) -> None:
-    tops = {name.partition(".")[0] for name in loaded(verb, small)}
-    heavy = {
-        "lark",
-        "rich",
-        "pydantic",
-        "numpy",
-        "asyncio",
-        "anyio",
-        "tokenizers",
-        "importlib_metadata",
-    }
-    assert not tops & heavy
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "importlib_metadata",
+    "lark",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "sqlite3",
+    "tokenizers",
+}
+ENGINE = {"guardkit.runtime", "guardkit.wrap", "guardkit.guard._guard", "guardkit.testing"}
+
+
+@pytest.mark.parametrize("verb", ["check", "fmt", "graph", "cost"])
+def test_a_verb_that_judges_nothing_loads_no_engine(verb: str, small: Path) -> None:
+    modules = loaded(verb, small)
+    assert not {name.partition(".")[0] for name in modules} & HEAVY
+    assert not modules & ENGINE
+
+
+@pytest.mark.parametrize("arguments", [("explain", "GK201"), ("explain", "--list")])
+def test_a_page_is_shown_without_a_compiler(arguments: tuple[str, ...]) -> None:
+    modules = loaded(*arguments)
+    assert not {name.partition(".")[0] for name in modules} & (HEAVY | {"re2"})
+    compiler = ("guardkit.guard", "guardkit.semantics", "guardkit.syntax", "guardkit.checks")
+    assert not [name for name in modules if name.startswith(compiler)]
+
+
+@pytest.mark.parametrize("arguments", [("test",), ("scan", "good day"), ("explain", "good day")])
+def test_a_verb_that_judges_loads_the_engine_and_no_more(
+    arguments: tuple[str, ...], small: Path
+) -> None:
+    modules = loaded(arguments[0], small, *arguments[1:])
+    # The engine waits for checks that call out by way of anyio; it begins no event loop for others.
+    assert not {name.partition(".")[0] for name in modules} & (HEAVY - {"anyio"})
+    assert "guardkit.wrap" not in modules
 
 
 def cpu_seconds(*command: str, runs: int = 4) -> float:
@@ -329,6 +371,8 @@ main()
         ("cost", "small.guard"),
         ("diff", "small.guard", "small.guard"),
         ("explain", "GK201"),
+        ("explain", "small.guard", "good day"),
+        ("scan", "small.guard", "good day"),
         ("init", "new"),
     ],
 )

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from guardkit import MemoryHolds
+
 from ._run import SMALL, guardkit
 
 ENGINE = """
@@ -159,26 +161,99 @@ def test_a_given_yes_without_a_place_decides_no_rewriting(policy: Path) -> None:
     assert "nobody said where `greeting` holds" in run(policy, text)[1]
 
 
-def test_what_a_text_becomes_depends_on_where_an_engine_finds_something(policy: Path) -> None:
+def test_what_is_found_is_found_for_real(policy: Path) -> None:
     card = "check card = entities { kinds [card] }\n\nrule mask {\n  tier safety\n  on   output\n"
     masked = card + '  when card\n  then rewrite matches as "[{label}]"\n}\n'
+    becomes = 'expect rewrite by mask becomes "On [CARD]."'
     text = (
         SMALL.replace("test ", masked + "\ntest ")
-        + block("becomes", 'output "4111"', 'expect rewrite by mask becomes "[CARD]"')
-        + block("given", "given card = yes", 'output "4111"', "expect rewrite by mask")
-        + block("blocked", 'output "hello 4111"', "expect block by no_greeting")
+        + block("becomes", 'output "On 4111 1111 1111 1111."', becomes)
+        + block("given", "given card = yes", 'output "On 4111 1111 1111 1111."', becomes)
+        + block("nowhere", "given card = yes", 'output "On 4111."', becomes)
+        + block("blocked", 'output "hello 4111 1111 1111 1111"', "expect block by no_greeting")
     )
     tests = run(policy, text)[2]
-    assert tests["becomes"] == "undecided"
-    assert tests["given"] == "passed"
-    assert tests["blocked"] == "passed"
+    assert [tests[name] for name in ("becomes", "given", "blocked")] == ["passed"] * 3
+    assert tests["nowhere"] == "undecided"
 
 
-def test_a_disguised_match_is_left_to_the_engine(policy: Path) -> None:
-    text = SMALL + block("disguised", 'input "ｈｅｌｌｏ there"', "expect pass")
-    assert run(policy, text)[2]["disguised"] == "undecided"
+def test_a_disguised_match_is_found(policy: Path) -> None:
+    text = SMALL + block("disguised", 'input "ｈｅｌｌｏ there"', "expect block by no_greeting")
+    assert run(policy, text)[2]["disguised"] == "passed"
     raw = text.replace('  label "greeting"\n', '  label "greeting"\n  views raw\n')
-    assert run(policy, raw)[2]["disguised"] == "passed"
+    assert run(policy, raw)[2]["disguised"] == "failed"
+
+
+# --- checks that cannot run here, wherever they are asked
+
+TONE = ENGINE.partition("rule ")[0]
+UNLESS_RUDE = """
+exempt {rule} {{
+  tier   safety
+  when   rude >= 0.5
+  owner  "me@example.com"
+  reason "A rehearsal"
+  until  2030-12-31
+}}
+"""
+OTHER = """
+rule other {{
+  tier safety
+  on   {surface}
+  when {condition}
+  then flag
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("beside", "status"),
+    [
+        # An exemption that nobody can decide leaves open what it takes away,
+        (UNLESS_RUDE.format(rule="no_greeting"), "undecided"),
+        # but of a rule that does not fire it takes nothing away.
+        (
+            OTHER.format(surface="output", condition="greeting") + UNLESS_RUDE.format(rule="other"),
+            "passed",
+        ),
+        # A condition that is decided without it is decided.
+        (OTHER.format(surface="input", condition="greeting or rude >= 0.5"), "passed"),
+    ],
+)
+def test_where_a_missing_answer_matters(policy: Path, beside: str, status: str) -> None:
+    _, err, tests = run(policy, SMALL.replace("test ", TONE + beside + "\ntest "))
+    assert tests == {"a greeting is blocked": status}, err
+
+
+def test_a_sequence_that_begins_with_a_missing_answer_is_open(policy: Path) -> None:
+    sequence = """
+sequence provoked {
+  first input where rude >= 0.5
+  then output where greeting
+  within 3 turns
+}
+
+rule closing {
+  tier safety
+  on   conversation
+  when provoked
+  then block "Enough."
+}
+"""
+    steps = ('input "a"', 'output "hello"', "expect block by no_greeting, closing")
+    _, err, tests = run(policy, SMALL + TONE + sequence + block("both", *steps))
+    assert tests["both"] == "undecided", err
+
+
+def test_many_held_texts_are_not_blocked(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's held texts wait for nobody: they never fill the queue."""
+    monkeypatch.setattr("guardkit.guard._guard.MemoryHolds", lambda: MemoryHolds(most_waiting=3))
+    text = SMALL.replace(
+        'block "No greetings, please."', 'hold for "desk" within 15m else block "No."'
+    )
+    steps = [step for _ in range(6) for step in ('input "hello"', "expect hold")]
+    _, err, tests = run(policy, text.partition("test ")[0] + block("six", *steps))
+    assert tests == {"six": "passed"}, err
 
 
 # --- which tests, and reports

@@ -1,12 +1,14 @@
-"""A small scripted guard: what `POLICY` says, without an engine."""
+"""Two guards that say the same: one scripted, without an engine, and the real one, recorded."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from guardkit.guard import Guard, loads
 from guardkit.types import Action, Finding, Next, Surface, Verdict
 
 POLICY = """
@@ -94,13 +96,16 @@ class Scripted:
     def check_tool_call(
         self, name: str, arguments: Mapping[str, object] | str, /, **keys: Any
     ) -> Verdict:
+        session = keys.get("session")
+        if session is not None and not isinstance(arguments, str):
+            arguments = json.loads(self.restore(json.dumps(arguments), session=session))
         written = arguments if isinstance(arguments, str) else json.dumps(arguments)
         self.asked.append((f"tool_call {name}", written))
         self.keys.append(keys)
         verdict = judge(written, "tool_call")
         if verdict.action == "rewrite":
             return verdict._replace(arguments=json.loads(verdict.text))
-        return verdict
+        return verdict if isinstance(arguments, str) else verdict._replace(arguments=arguments)
 
     async def acheck_tool_call(self, name: str, arguments: Any, /, **keys: Any) -> Verdict:
         return self.check_tool_call(name, arguments, **keys)
@@ -131,6 +136,60 @@ class Scripted:
     def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
         self.asked.append(("unread", on))
         return verdict_of("block", "Cannot be read.", on, "unread")
+
+
+class Recorded:
+    """The real guard of `POLICY`, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.guard = bound()
+        self.asked: list[tuple[str, str]] = []
+        self.sources: Any = None
+        self.keys: list[dict[str, Any]] = []
+        self.system_prompt = self.guard.system_prompt
+        self.needs_session = self.guard.needs_session
+        for name in ("system_prompt_for", "principle", "restore", "stream"):
+            setattr(self, name, getattr(self.guard, name))
+
+    def _note(self, on: str, text: object, keys: dict[str, Any]) -> None:
+        if "sources" in keys:
+            self.sources = keys["sources"]
+        self.asked.append((on, text if isinstance(text, str) else json.dumps(text)))
+        known = ("context", "session", "tenant", "same_turn")
+        self.keys.append({key: keys[key] for key in known if key in keys})
+
+    def check(self, text: str, /, *, on: Surface, **keys: Any) -> Verdict:
+        self._note(on, text, keys)
+        return self.guard.check(text, on=on, **keys)
+
+    async def acheck(self, text: str, /, *, on: Surface, **keys: Any) -> Verdict:
+        self._note(on, text, keys)
+        return await self.guard.acheck(text, on=on, **keys)
+
+    def check_tool_call(self, name: str, arguments: Any, /, **keys: Any) -> Verdict:
+        self._note(f"tool_call {name}", arguments, keys)
+        return self.guard.check_tool_call(name, arguments, **keys)
+
+    async def acheck_tool_call(self, name: str, arguments: Any, /, **keys: Any) -> Verdict:
+        self._note(f"tool_call {name}", arguments, keys)
+        return await self.guard.acheck_tool_call(name, arguments, **keys)
+
+    def check_tool_result(self, name: str, text: str, /, **keys: Any) -> Verdict:
+        self._note(f"tool_result {name}", text, keys)
+        return self.guard.check_tool_result(name, text, **keys)
+
+    async def acheck_tool_result(self, name: str, text: str, /, **keys: Any) -> Verdict:
+        self._note(f"tool_result {name}", text, keys)
+        return await self.guard.acheck_tool_result(name, text, **keys)
+
+    def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
+        self._note("unread", on, {})
+        return self.guard.unread(on, tool=tool)
+
+
+@functools.cache
+def bound() -> Guard:
+    return loads(POLICY)
 
 
 class ScriptedStream:

@@ -1,15 +1,16 @@
-"""The guard of these tests: the scripted one, in the one place that has to change for another."""
+"""The guards of these tests: a scripted one, and the real one of the same policy."""
 
 from __future__ import annotations
 
 import pytest
 
-from ._guard import Scripted
+from ._guard import Recorded, Scripted
 
 
-@pytest.fixture
-def guard() -> Scripted:
-    return Scripted()
+@pytest.fixture(params=[Scripted, Recorded])
+def guard(request: pytest.FixtureRequest) -> Scripted | Recorded:
+    made: Scripted | Recorded = request.param()
+    return made
 
 
 @pytest.fixture(params=["asyncio", "trio"])

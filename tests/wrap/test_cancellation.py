@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from random import Random
+from textwrap import dedent
 from typing import Any
 
 import anyio
 import pytest
 
+from guardkit.guard import loads
 from guardkit.types import Surface, Verdict
 from guardkit.wrap import wrap
 
-from ._guard import Scripted, ScriptedStream
+from ._guard import POLICY, Scripted, ScriptedStream
 
 
 class Counter:
@@ -52,6 +56,27 @@ class Waiting(Scripted):
 
         stream.afeed, stream.afinish = afeed, afinish  # type: ignore[method-assign]  # scripted
         return stream
+
+
+class RealWaiting:
+    """The real guard, one of whose checks waits."""
+
+    counter: Counter
+
+    def __init__(self) -> None:
+        async def slow(text: str) -> bool:
+            await self.counter.wait()
+            return False
+
+        waits = """
+            defaults { hold_back all }
+            check slow = python { call "m:f"  timeout 30s }
+            rule never { tier safety on input, output when slow then block }
+        """
+        self.guard = loads(POLICY + dedent(waits), checks={"slow": slow})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.guard, name)
 
 
 class Upstream:
@@ -111,11 +136,12 @@ WHOLE = {
 }
 
 
+@pytest.mark.parametrize("make", [Waiting, RealWaiting])
 @pytest.mark.parametrize("name", WHOLE)
-def test_cancelled_at_every_wait(name: str, backend: str) -> None:
+def test_cancelled_at_every_wait(name: str, make: Callable[[], Any], backend: str) -> None:
     async def at(k: int) -> bool:
         """Whether there was a k-th wait."""
-        guard, upstream = Waiting(), Upstream()
+        guard, upstream = make(), Upstream()
         guard.counter = upstream.counter = counter = Counter(k)
         tasks = len(anyio.get_running_tasks())
         wrapped = wrap(guard, getattr(upstream, name))
@@ -139,7 +165,55 @@ def test_cancelled_at_every_wait(name: str, backend: str) -> None:
             k += 1
         return k
 
+    threads = threading.active_count()
     assert anyio.run(main, backend=backend) > 3
+    assert threading.active_count() <= threads
+
+
+def test_cancelled_while_somebody_decides(backend: str) -> None:
+    guard = loads(POLICY)
+    upstream = Upstream()
+    chat = guard(on_hold="wait")(upstream.ask)
+
+    async def main() -> None:
+        upstream.counter = Counter(0)
+        tasks = len(anyio.get_running_tasks())
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(chat, "for APPROVAL")
+                with anyio.fail_after(10):
+                    while not guard.holds.list(state="waiting"):
+                        await anyio.lowlevel.checkpoint()
+                await anyio.wait_all_tasks_blocked()
+                scope.cancel()
+        assert scope.cancelled_caught
+        assert len(anyio.get_running_tasks()) == tasks
+        (hold,) = guard.holds.list(state="waiting")
+        assert guard.holds.approve(hold.id, "ann").took  # it waits for whoever asks again
+        assert (await guard.aawait_hold(hold.id)).text == "for APPROVAL"
+        assert await chat("hi") == WHOLE["ask"]
+
+    anyio.run(main, backend=backend)
+
+
+def test_cancelled_at_random(backend: str) -> None:
+    guard, upstream = RealWaiting(), Upstream()
+    random = Random("wrapped")
+    wrapped = [wrap(guard, getattr(upstream, name)) for name in WHOLE]
+
+    async def main() -> None:
+        guard.counter = upstream.counter = Counter(0)
+        for _ in range(60):
+            async with anyio.create_task_group() as group:
+                for function in wrapped:
+                    group.start_soon(consume, function)
+                for _ in range(random.randrange(40)):
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+            assert upstream.open == 0
+        assert [await consume(function) for function in wrapped] == list(WHOLE.values())
+
+    anyio.run(main, backend=backend)
 
 
 def test_a_revision_that_takes_too_long_is_given_up(backend: str) -> None:

@@ -166,7 +166,8 @@ def test_a_rewritten_text_stands_in_its_place_in_a_copy(guard: Scripted, make: A
 def test_what_cannot_be_read_asks_the_policy(guard: Scripted, part: Any) -> None:
     with pytest.raises(Blocked) as caught:
         sent(guard, [{"role": "user", "content": [part]}])
-    assert caught.value.verdict.fired == ("unread",)
+    assert ("unread", "input") in guard.asked or ("unread", "retrieved") in guard.asked
+    assert caught.value.verdict.action == "block"
 
 
 def test_a_match_across_parts_is_blocked(guard: Scripted) -> None:
@@ -369,7 +370,8 @@ def test_without_a_session_everything_is_judged(guard: Scripted) -> None:
     assert asked_of(guard, chat, a) == asked_of(guard, chat, a) == ["a"]
 
 
-def test_pseudonyms_are_given_back(guard: Scripted) -> None:
+def test_pseudonyms_are_given_back() -> None:
+    guard = Scripted()
     guard.pseudonyms = {"[CARD_1]": "4111"}
     assert wrap(guard, lambda prompt: "is [CARD_1]", session="s")("hi") == "is 4111"
     assert wrap(guard, lambda prompt: "is [CARD_1]")("hi") == "is [CARD_1]"

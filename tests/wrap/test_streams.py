@@ -63,11 +63,12 @@ def test_text_at_every_cut(guard: Scripted, at: int) -> None:
     shown, ended = relay(guard, cut("say NB-1234 and go on...", at))
     assert ("".join(shown), ended) == ("say [ORDER] and go on...", None)
     shown, ended = relay(guard, cut("say it is FORBIDDEN now.", at))
-    assert "".join(shown) == "say it is "
+    assert "say it is ".startswith("".join(shown))
     assert ended is not None
     assert ended.__context__ is None
     shown, ended = relay(guard, cut("say it is FORBIDDEN now.", at), on_block="reply")
-    assert ("".join(shown), shown[-1], ended) == ("say it is Stopped.", "Stopped.", None)
+    assert (shown[-1], ended) == ("Stopped.", None)
+    assert "say it is ".startswith("".join(shown[:-1]))
 
 
 def test_a_block_at_the_very_end(guard: Scripted) -> None:
@@ -77,7 +78,8 @@ def test_a_block_at_the_very_end(guard: Scripted) -> None:
 
 def test_a_revision_in_a_stream_is_its_else(guard: Scripted) -> None:
     shown, _ = relay(guard, ["this is my ", "ADVICE to you"], on_block="reply")
-    assert "".join(shown) == "this is my No advice."
+    assert shown[-1] == "No advice."
+    assert "this is my ".startswith("".join(shown[:-1]))
 
 
 def test_chunks_of_an_unknown_shape_are_one_text(guard: Scripted) -> None:
@@ -87,7 +89,7 @@ def test_chunks_of_an_unknown_shape_are_one_text(guard: Scripted) -> None:
             relay(guard, [chunk])
     shown, ended = relay(guard, [{"text": "a "}, {"text": "FORB"}, {"text": "IDDEN"}])
     assert ended is not None
-    assert "".join(each["text"] for each in shown) == "a "
+    assert "a ".startswith("".join(each["text"] for each in shown))
     shown, ended = relay(guard, chunks)
     assert ended is not None
     assert "FORB" not in json.dumps(shown)
@@ -150,9 +152,9 @@ def test_a_blocked_chat_stream_ends_in_its_dialect(guard: Scripted) -> None:
     chunks = [delta(content="it is FORB"), delta(content="IDDEN"), delta(end="stop")]
     shown, ended = relay(guard, chunks)
     assert ended is not None
-    assert texts(shown) == "it is "
+    assert "it is ".startswith(texts(shown))
     shown, _ = relay(guard, chunks, on_block="reply")
-    assert texts(shown) == "it is Stopped."
+    assert texts(shown) in ("Stopped.", "it is Stopped.")
     assert shown[-1]["choices"][0]["finish_reason"] == "content_filter"
 
 
@@ -440,7 +442,7 @@ class ASource(Source):
         self.closed = True
 
 
-TEXT = ("fine so far, ", "and FORBIDDEN", "more", "more")
+TEXT = ("fine so far, ", f"and FORBIDDEN{' words' * 10}", "more", "more")
 
 
 @pytest.mark.parametrize("options", [{}, {"on_block": "reply"}])
@@ -542,9 +544,9 @@ def any_fields(seed: random.Random) -> list[Event]:
 
 
 @pytest.mark.parametrize("seed", range(400))
-def test_no_match_leaves_in_any_field_or_across_them(seed: int) -> None:
+def test_no_match_leaves_in_any_field_or_across_them(guard: Scripted, seed: int) -> None:
     chunks = any_fields(random.Random(seed))
-    shown, ended = relay(Scripted(), chunks)
+    shown, ended = relay(guard, chunks)
     fields = ("content", "reasoning_content")
     went_in = {field: texts(chunks, field=field) for field in fields}
     came_out = {field: texts(shown, field=field) for field in fields}
@@ -573,4 +575,4 @@ def test_a_long_stream_is_remembered_only_as_far_as_needed(guard: Scripted) -> N
     shown, ended = relay(guard, [*chunks, delta(reasoning_content="FORB"), delta(content="IDDEN")])
     assert ended is not None
     assert "FO" not in texts(shown) + texts(shown, field="reasoning_content")
-    assert len(texts(shown)) == 110 * 1_000
+    assert 110 * 1_000 - 32 < len(texts(shown)) <= 110 * 1_000

@@ -106,11 +106,13 @@ class EntityFinder:
 
     Args:
         recognisers: Those of the kinds that are asked for.
+        spaced: The longest find that may have a blank in it, the words it needs included.
     """
 
-    __slots__ = ("_layouts", "_needles", "_of_needle", "_prefixes", "_shortest")
+    __slots__ = ("_layouts", "_needles", "_of_needle", "_prefixes", "_shortest", "spaced")
 
-    def __init__(self, recognisers: Iterable[Recogniser]) -> None:
+    def __init__(self, recognisers: Iterable[Recogniser], *, spaced: int = 256) -> None:
+        self.spaced = spaced
         needles: dict[str, list[_Ready]] = {}
         self._layouts: dict[str, list[tuple[_Ready, bool]]] = {}
         prefixes: set[str] = set()
@@ -138,6 +140,11 @@ class EntityFinder:
 
     @property
     def key_words(self) -> tuple[str, ...]:
+        """None: values are not made of words."""
+        return ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
         """None: values are not made of words."""
         return ()
 
