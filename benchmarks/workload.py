@@ -87,37 +87,41 @@ def patterns() -> tuple[str, ...]:
     return found
 
 
-def policy(action: str = "block", on: str = "input, output") -> str:
+def policy(action: str = "block", on: str = "input, output", views: str = "all") -> str:
     """One check a pattern, all in one rule."""
     checks = []
     names = []
     for i, source in enumerate(patterns()):
         flags = "i" if source.startswith("(?i)") else ""
         written = source.removeprefix("(?i)").replace("/", "\\/")
-        checks.append(f'check p{i} = pattern {{ match /{written}/{flags} label "p{i}" }}')
+        checks.append(
+            f'check p{i} = pattern {{ match /{written}/{flags} label "p{i}" views {views} }}'
+        )
         names.append(f"p{i}")
     then = 'rewrite matches as "[{label}]"' if action == "rewrite" else action
     rule = f"rule r {{ tier safety on {on} when any of ({', '.join(names)}) then {then} }}"
     return "\n".join(["guardkit 1", "policy bench", *checks, rule, ""])
 
 
-VOCABULARY = """
-the of and to in is that for it as was with be by on not he his but at are this have from or
-had an they which one you were all her she there would their we him been has when who will
-no more if out so up said what its about than into them can only other time new some could
-these two may first then do any like my now over such our man me even most made after also
-did many off before must well back through years much where your way down should because
-long each just state those people too how little good world make very year still see own work
-men day get here between both life being under three never know same last another while us
-might great old off come since against go came right used take account balance payment order
-delivery please customer question answer report meeting schedule project budget review
-""".split()
+_VOCABULARY = """
+the of and to in is that for it as was with be by on not he his but at are this have from or had
+an they which one you were all her she there would their we him been has when who will no more
+if out so up said what its about than into them can only other time new some could these two may
+first then do any like my now over such our man me even most made after also did many off before
+must well back through years much where your way down should because long each just state those
+people too how little good world make very year still see own work men day get here between both
+life being under three never know same last another while us might great old off come since
+against go came right used take account balance payment order delivery please customer question
+answer report meeting schedule project budget review
+"""
+VOCABULARY = _VOCABULARY.split()
 
 
-SYLLABLES = (
-    "ba be bi co cu da de di do en er fa fo ga ge ha in ka ke la le li lo lu ma me mi mo na ne ni "
-    "no nu or pa pe po ra re ri ro ru sa se si so ta te ti to tra tri un va ve vi vo wa we wi zo"
-).split()
+_SYLLABLES = """
+ba be bi co cu da de di do en er fa fo ga ge ha in ka ke la le li lo lu ma me mi mo na ne ni no
+nu or pa pe po ra re ri ro ru sa se si so ta te ti to tra tri un va ve vi vo wa we wi zo
+"""
+SYLLABLES = _SYLLABLES.split()
 
 
 def _word(random: Random) -> str:

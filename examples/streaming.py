@@ -76,7 +76,8 @@ async def main() -> None:
         choice = event["choices"][0]
         for each in choice["delta"].get("tool_calls", ()):
             print(f"call: {each['function']['name']} {each['function']['arguments']}")
-        print(f"end:  {choice['finish_reason']}")
+        if choice["finish_reason"]:
+            print(f"end:  {choice['finish_reason']}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from ._screen import Screen, quoted
 _STYLES = {"yes": "strong", "no": "dim", "unknown": "warn", "not asked": "dim"}
 _RANKS = ("yes", "unknown", "not asked", "no")
 """What a reader looks for first: the rules that fired."""
-_NARROWEST = 24
+_NARROWEST = 12
 """A title gets this many columns, however deep it stands."""
 
 

@@ -15,7 +15,7 @@ import click
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
 from guardkit.guard import Guard
-from guardkit.types import STRENGTH, SURFACES, Surface, Verdict
+from guardkit.types import STRENGTH, SURFACES, Finding, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
@@ -180,6 +180,8 @@ class _Report:
         self._actions[verdict.action] += 1
         data = verdict.as_dict(text=self._show_values)
         data.pop("hold", None)
+        if self._show_values:
+            data["findings"] = [_with_value(finding, case.text) for finding in verdict.findings]
         self._write(case.id, data, verdict.action, list(self._facts(case, verdict)))
 
     def end(self) -> None:
@@ -241,6 +243,11 @@ class _Report:
         yield from _places(case, verdict, show_values=self._show_values)
         if self._show_values and verdict.action == "rewrite":
             yield f"becomes {quoted(verdict.text)}"
+
+
+def _with_value(finding: Finding, text: str) -> dict[str, object]:
+    value = {} if finding.pointer else {"value": text[finding.start : finding.end]}
+    return {**finding._asdict(), **value}
 
 
 def _places(case: Case, verdict: Verdict, *, show_values: bool) -> Iterator[str]:

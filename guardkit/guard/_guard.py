@@ -259,6 +259,8 @@ class Guard:
             says: Whether the message of a block comes out too, once.
         """
         surface = _surface(on)
+        if surface == "tool_call":
+            raise UsageError("a tool call is judged whole: use `check_tool_call`")
         self._need_session(session, tenant)
         facts = _mapping(context, "context")
         event = Event(surface, "", None, None, facts, session, tenant, sources or {})

@@ -116,6 +116,11 @@ class Engine:
         judgement.close()
         return None
 
+    def is_closed(self, event: Event) -> bool:
+        """Whether a rule closed the event's session."""
+        state = self._state(event)
+        return state is not None and bool(state.closed_by)
+
     def moment(self, event: Event) -> Moment:
         """The answers of an event, without judging it."""
         state = self._state(event)

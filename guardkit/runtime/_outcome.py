@@ -301,8 +301,10 @@ def _record(surface: str, name: str, said: Said) -> Record:
         outcome = "yes" if value else "no"
     else:
         outcome = value if isinstance(value, str) else f"{value:g}"
-    views = sorted({hit.view for hit in said.hits} - {"raw"})
-    detail = said.why or (f"in view {', '.join(views)}" if views else "")
+    detail = said.why
+    for hit in said.hits:
+        if hit.view != "raw" and not detail:
+            detail = f"in view {hit.view}"
     return Record(surface, f"check {name}", outcome, said.elapsed_us, score, detail)
 
 

@@ -43,6 +43,8 @@ def fill(text: str, label: str, rule: str) -> str:
     """A message with its placeholders filled in."""
     if "{" not in text:
         return text
+    if "{rule}" not in text:
+        return text.replace("{label}", label)
     return _PLACEHOLDER.sub(lambda found: label if found[1] == "label" else rule, text)
 
 
@@ -78,7 +80,7 @@ def spliced(text: str, pieces: Sequence[Piece]) -> str:
 
 def _piece(text: str, end: int, group: Sequence[Mark], token: Token) -> Piece:
     start = group[0].start
-    winner = min(group, key=_authority)
+    winner = group[0] if len(group) == 1 else min(group, key=_authority)
     match winner.act.form:
         case "mask":
             instead = "".join(

@@ -126,6 +126,7 @@ class Scanner:
         "_gated",
         "_least",
         "_loose",
+        "_needed",
         "_plain",
         "_reads_views",
         "_sought",
@@ -139,6 +140,9 @@ class Scanner:
         signs = [(_Signs(one.names), one.needs) for one in SIGN_SETS if self._reads_views]
         self._always = tuple(made for made, needs in signs if not needs)
         self._gated = tuple((needs, made) for made, needs in signs if needs)
+        # One pass for the bytes that all these need is cheaper than a pass for each.
+        needs = sorted({need.decode() for needs, _ in self._gated for need in needs})
+        self._needed = _Set([((0, 0), "|".join(map(re2.escape, needs)))] if needs else ()).match
         self._turned = tuple(self._turned_signs())
         self._least = min((getattr(one.finder, "least", 0) for one in sought), default=0)
         """The shortest match of any finder, blanks not counted."""
@@ -177,12 +181,13 @@ class Scanner:
         for signs in self._always:
             if signs.match(data):
                 return False
-        for needs, signs in self._gated:
-            for byte in needs:
-                if byte in data:
-                    if signs.match(data):
-                        return False
-                    break
+        if self._needed(data):
+            for needs, signs in self._gated:
+                for byte in needs:
+                    if byte in data:
+                        if signs.match(data):
+                            return False
+                        break
         return all(not signs.match(data) for signs in self._turned)
 
     def look(self, text: str) -> Sighting:

@@ -76,8 +76,10 @@ class Stream:
         assert isinstance(reach, Join)
         self._width = min(reach.look_behind, self._lane.width) + MARGIN
         self._spaced = min(self._lane.spaced, reach.look_behind) + MARGIN
-        self._is_whole = reach.reach == "whole" or (
-            plan.limits.hold_back is None and join is not None
+        self._is_whole = (
+            reach.reach == "whole"
+            or (plan.limits.hold_back is None and join is not None)
+            or engine.is_closed(event)
         )
         self._limit = max(plan.limits.hold_limit, self._width)
         self._stoppers = _stoppers(engine, event.surface)

@@ -309,13 +309,7 @@ class _Runner:
 
         A rule that was decided without an answer would be decided so with any.
         """
-        undecided = set(verdict.undecided)
-        conditions = [self.policy.rule(name).condition for name in undecided]
-        conditions += [
-            exemption.condition
-            for exemption in self.policy.exemptions
-            if exemption.condition is not None and exemption.rule in {*verdict.fired, *undecided}
-        ]
+        conditions = [self.policy.rule(name).condition for name in verdict.undecided]
         conditions += [
             event.where
             for sequence in self.policy.sequences

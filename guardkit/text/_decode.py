@@ -133,7 +133,7 @@ def _base64(text: str) -> Iterator[Run]:
                 yield run
                 continue
             for piece in _PIECE.finditer(text, begin, stop):
-                if run := _base64_run(text, *piece.span()):
+                if piece.span() != (begin, stop) and (run := _base64_run(text, *piece.span())):
                     yield run
 
 
@@ -222,10 +222,9 @@ _HEX_DIGIT = re.compile(f"(?<![0-9A-Za-z])0[xX]|({_HEX})")
 def _digits(text: str, start: int, end: int, size: int, read: Callable[[str], bytes]) -> Run | None:
     """Digits of bytes, `size` for each, with anything between them."""
     inner = text[start:end]
-    if inner.isalnum() and inner[1:2] not in ("x", "X"):
-        places: Sequence[int] = range(start, end)
-        digits = inner
-    else:
+    places: Sequence[int] = range(start, end)
+    digits = inner
+    if not inner.isalnum() or inner[1:2] in ("x", "X"):
         places = [
             at for found in _HEX_DIGIT.finditer(text, start, end) if (at := found.start(1)) >= 0
         ]
@@ -234,6 +233,8 @@ def _digits(text: str, start: int, end: int, size: int, read: Callable[[str], by
     if count < 3:
         return None
     data = read(digits[: count * size])
+    if _as_text(data) is None:
+        return None
     starts = places[::size][:count]
     ends = [last + 1 for last in places[size - 1 :: size]][:count]
     ends[-1] = end

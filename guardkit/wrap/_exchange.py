@@ -175,7 +175,8 @@ class Exchange:
         known = self.judgements.known(key, digests)
         # A call that only brings what tools gave goes on with the turn of its last question.
         asks = zip(messages, digests, strict=True)
-        turn.is_begun = not any(is_asking(each) for each, digest in asks if digest not in known)
+        if not any(is_asking(each) for each, digest in asks if digest not in known):
+            turn.is_begun = True
         changes: dict[Path, Any] = {}
         went: dict[bytes, bool] = {}
         for parts, digest in zip(by_message, digests, strict=True):

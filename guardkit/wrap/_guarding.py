@@ -39,7 +39,8 @@ class Streaming(Protocol):
 class Guarding(Protocol):
     """A guard, seen from the callable around which it is put.
 
-    Four more methods are used where a guard has them:
+    More is used where a guard has it: `needs_session`, true where a text without a session makes
+    no sense;
     `clear(text, surface) -> bool`, true when the text passes whatever the context and there is
     nothing to record; `unread(on) -> Verdict` for parts that cannot be read;
     `await_hold(hold) -> Verdict` and `aawait_hold(hold) -> Verdict`, which wait for an approval.
@@ -69,8 +70,9 @@ class Guarding(Protocol):
         tenant: str = "",
         tool: str | None = None,
         sources: Sources | None = None,
+        same_turn: bool = False,
     ) -> Verdict:
-        """The verdict on one text."""
+        """The verdict on one text; an `input` begins a turn unless it is of the `same_turn`."""
 
     async def acheck(
         self,
@@ -83,6 +85,7 @@ class Guarding(Protocol):
         tenant: str = "",
         tool: str | None = None,
         sources: Sources | None = None,
+        same_turn: bool = False,
     ) -> Verdict:
         """`check`, for checks that wait."""
 
@@ -96,7 +99,10 @@ class Guarding(Protocol):
         session: str | None = None,
         tenant: str = "",
     ) -> Verdict:
-        """The verdict on a call; arguments that are no JSON object come as they were written."""
+        """The verdict on a call; arguments that are no JSON object come as they were written.
+
+        With a session its pseudonyms are undone in the verdict's arguments.
+        """
 
     async def acheck_tool_call(
         self,

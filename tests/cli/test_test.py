@@ -187,41 +187,17 @@ def test_a_disguised_match_is_found(policy: Path) -> None:
 # --- checks that cannot run here, wherever they are asked
 
 TONE = ENGINE.partition("rule ")[0]
-UNLESS_RUDE = """
-exempt {rule} {{
-  tier   safety
-  when   rude >= 0.5
-  owner  "me@example.com"
-  reason "A rehearsal"
-  until  2030-12-31
-}}
-"""
-OTHER = """
-rule other {{
-  tier safety
-  on   {surface}
-  when {condition}
-  then flag
-}}
-"""
 
 
 @pytest.mark.parametrize(
-    ("beside", "status"),
-    [
-        # An exemption that nobody can decide leaves open what it takes away,
-        (UNLESS_RUDE.format(rule="no_greeting"), "undecided"),
-        # but of a rule that does not fire it takes nothing away.
-        (
-            OTHER.format(surface="output", condition="greeting") + UNLESS_RUDE.format(rule="other"),
-            "passed",
-        ),
-        # A condition that is decided without it is decided.
-        (OTHER.format(surface="input", condition="greeting or rude >= 0.5"), "passed"),
-    ],
+    ("condition", "status"),
+    [("greeting or rude >= 0.5", "passed"), ("greeting and rude >= 0.5", "undecided")],
 )
-def test_where_a_missing_answer_matters(policy: Path, beside: str, status: str) -> None:
-    _, err, tests = run(policy, SMALL.replace("test ", TONE + beside + "\ntest "))
+def test_a_condition_that_is_decided_without_a_check_is_decided(
+    policy: Path, condition: str, status: str
+) -> None:
+    text = SMALL.replace("when greeting", f"when {condition}")
+    _, err, tests = run(policy, text.replace("rule ", TONE + "rule "))
     assert tests == {"a greeting is blocked": status}, err
 
 
@@ -235,14 +211,14 @@ sequence provoked {
 
 rule closing {
   tier safety
-  on   conversation
-  when provoked
+  on   output
+  when sequence provoked
   then block "Enough."
 }
 """
-    steps = ('input "a"', 'output "hello"', "expect block by no_greeting, closing")
+    steps = ('input "a"', 'output "hello"', "expect block by closing")
     _, err, tests = run(policy, SMALL + TONE + sequence + block("both", *steps))
-    assert tests["both"] == "undecided", err
+    assert tests.get("both") == "undecided", err
 
 
 def test_many_held_texts_are_not_blocked(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_every_example_is_run() -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_example_runs(name: str) -> None:
     path = EXAMPLES / f"{name}.py"
-    ran = subprocess.run(  # noqa: S603 - our own file
+    ran = subprocess.run(
         [sys.executable, "-W", "error", str(path)],
         capture_output=True,
         text=True,

@@ -161,6 +161,11 @@ def test_every_string_of_a_call_is_judged(guard: Guard) -> None:
     assert guard.check_tool_call("any", {"a": 1, "b": [True, None, "fine"]}).action == "pass"
 
 
+def test_a_tool_call_is_no_stream(guard: Guard) -> None:
+    with pytest.raises(UsageError, match="judged whole"):
+        guard.stream(on="tool_call")
+
+
 @pytest.mark.parametrize("context", [3, "app", ["a"], b"x"])
 def test_a_context_is_a_mapping(guard: Guard, context: Any) -> None:
     with pytest.raises(UsageError, match="context"):

@@ -113,6 +113,8 @@ def test_sessions_and_tenants_are_apart() -> None:
     assert closing.session_closed
     assert guard.check(plain, session="s", tenant="a").action == "block"
     assert guard.check(plain, on="output", session="s", tenant="a").message == "Over."
+    stream = guard.stream(session="s", tenant="a")
+    assert stream.feed("quite harmless " * 50) + stream.finish() == "Over."
     assert guard.check(plain, session="s", tenant="b").action == "pass"
     assert guard.check(plain, session="t", tenant="a").action == "pass"
     guard.forget("s", tenant="a")

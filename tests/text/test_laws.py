@@ -20,6 +20,7 @@ from guardkit.text import (
     folded,
     hidden_runs,
     script_runs,
+    shuffled_words,
     turned_words,
     views_of,
 )
@@ -59,7 +60,8 @@ def random_text(dice: random.Random, most: int = 24) -> str:
     return "".join(out)
 
 
-EVERY_SIGNAL = frozenset({*TRIGGERS, *turned_words(["ignore", "system"])})
+_WORDS = ("ignore", "system")
+EVERY_SIGNAL = frozenset({*TRIGGERS, *turned_words(_WORDS), *shuffled_words(_WORDS)})
 
 
 def random_texts(count: int, seed: int = SEED) -> list[str]:

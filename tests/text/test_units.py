@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 
 import pytest
+import re2
 
 from guardkit.text import (
     LOCAL,
@@ -15,6 +17,7 @@ from guardkit.text import (
     folded,
     hidden_runs,
     script_runs,
+    shuffled_words,
     signals_of,
     turned_words,
     views_of,
@@ -116,9 +119,58 @@ def test_words_are_turned() -> None:
     assert turned_words(["at"]) == {}
 
 
+def test_shuffled_words_are_found() -> None:
+    ((signal, pattern),) = shuffled_words(["still", "form", "at", "naïve", "noon"]).items()
+    assert signal == "shuffled:form,still"
+    sought = re2.compile(pattern)
+    for inner in set(map("".join, permutations("til"))):
+        text = f"so s{inner}l, there"
+        assert bool(sought.search(text)) == (inner != "til"), text
+    assert not sought.search("from")
+    assert not sought.search("sliltly")
+    assert shuffled_words(["form"]) == {}
+
+
+def test_what_was_decoded_is_looked_at_for_turned_words() -> None:
+    asked: list[str] = []
+
+    def turns(text: str) -> list[str]:
+        asked.append(text)
+        return ["rot13"] if "vtaber" in text else []
+
+    made = views_of("say dnRhYmVyIG55eQ== now", {"base64"}, turns)  # `vtaber nyy`
+    assert asked == ["say vtaber nyy now"]
+    assert "fnl ignore all abj" in [view.text for view in made.all if view.name == "turned"]
+
+
+def test_a_break_beside_a_match_is_not_part_of_it() -> None:
+    made = views_of("one ig-\nnore\ntwo", {"broken"})
+    view = next(view for view in made.all if "ignore" in view.text)
+    at = view.text.index("ignore")
+    assert view.back(at, at + 6) == (4, 12)
+
+
 def test_loose_classes_are_their_own_class() -> None:
     assert all(LOOSE_CLASSES[to] == to for to in LOOSE_CLASSES.values())
     assert set(TRIGGERS) >= LOCAL
+
+
+BANNERS = """say ###  #####
+ #     #
+ #     #
+ #     #
+###    #
+
+###   ###
+ #   #
+ #    ##
+ #      #
+###  ###   now"""
+
+
+@pytest.mark.parametrize("text", ["em9scGlkZW0", "(cHJvamVjdA)", "zolpi\ndem"])
+def test_short_texts_give_a_signal(text: str) -> None:
+    assert signals_of(text)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +187,12 @@ def test_loose_classes_are_their_own_class() -> None:
         ("vtaber", {"rot13"}, "turned", "ignore"),
         ("irgnoe it", {"shuffled:ignore"}, "turned", "ignore it"),
         ('"ig" + "nore"', {"parts"}, "joined", "ignore"),
+        ("irgnoe form", {"shuffled:from,ignore"}, "turned", "ignore from"),
+        ("say em9scGlkZW0 now", {"base64"}, "decoded", "say zolpidem now"),
+        ("?d=cHJvamVjdA&e=1", {"base64"}, "decoded", "?d=project&e=1"),
+        ("-- . -\n-- \n", {"morse"}, "decoded", "met m \n"),
+        ("--\n.\n-\n....\n", {"morse"}, "decoded", "meth\n"),
+        (BANNERS, {"banner"}, "decoded", "say it is   now"),
         ("ixx\b\bgnore", {"controls"}, "cleaned", "ignore"),
     ],
 )

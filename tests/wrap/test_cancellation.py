@@ -196,14 +196,17 @@ def test_cancelled_while_somebody_decides(backend: str) -> None:
     anyio.run(main, backend=backend)
 
 
-def test_cancelled_at_random(backend: str) -> None:
+@pytest.mark.parametrize(
+    "times", [60, pytest.param(2_500, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
+)
+def test_cancelled_at_random(times: int, backend: str) -> None:
     guard, upstream = RealWaiting(), Upstream()
     random = Random("wrapped")
     wrapped = [wrap(guard, getattr(upstream, name)) for name in WHOLE]
 
     async def main() -> None:
         guard.counter = upstream.counter = Counter(0)
-        for _ in range(60):
+        for _ in range(times):
             async with anyio.create_task_group() as group:
                 for function in wrapped:
                     group.start_soon(consume, function)

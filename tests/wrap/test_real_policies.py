@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -430,6 +431,18 @@ def test_a_stream_of_message_events() -> None:
     ]
 
 
+def as_objects(value: Any) -> Any:
+    if isinstance(value, dict) and value:  # no arguments are a plain mapping in every SDK
+        return SimpleNamespace(**{key: as_objects(inner) for key, inner in value.items()})
+    return [as_objects(inner) for inner in value] if isinstance(value, list) else value
+
+
+def as_data(value: Any) -> Any:
+    if isinstance(value, SimpleNamespace):
+        return {key: as_data(inner) for key, inner in vars(value).items()}
+    return [as_data(inner) for inner in value] if isinstance(value, list) else value
+
+
 LONG = "All is well with you and yours, and the word is swordfish, as it ever was. " * 2
 
 
@@ -446,8 +459,10 @@ LONG = "All is well with you and yours, and the word is swordfish, as it ever wa
 def test_a_blocked_stream_of_message_events_ends_as_it_should(
     blocks: list[Any], kinds: list[str]
 ) -> None:
-    chat = loads(BLOCKS)(on_block="reply")(Model(message(*blocks)).of_kind("iterator"))
-    shown = ask(chat, "hi")
+    guarded = loads(BLOCKS)(on_block="reply")
+    shown = ask(guarded(Model(message(*blocks)).of_kind("iterator")), "hi")
+    objects = Model(as_objects(message(*blocks)))
+    assert as_data(ask(guarded(objects.of_kind("async iterator")), "hi")) == shown
     made = rebuilt(shown)
     assert [each["type"] for each in made] == kinds
     assert made[-1]["said"].endswith("Not that.")
@@ -481,7 +496,10 @@ def response(*said: str, items: tuple[str, ...] = ("message",)) -> list[dict[str
 @pytest.mark.parametrize("items", [("message",), ("reasoning", "message")])
 def test_a_blocked_stream_of_response_events_ends_as_it_should(items: tuple[str, ...]) -> None:
     events = response(LONG, items=items)
-    shown = ask(loads(BLOCKS)(on_block="reply")(Model(events).of_kind("async iterator")), "hi")
+    guarded = loads(BLOCKS)(on_block="reply")
+    shown = ask(guarded(Model(events).of_kind("async iterator")), "hi")
+    objects = Model(as_objects(events))
+    assert as_data(ask(guarded(objects.of_kind("iterator")), "hi")) == shown
     assert [each["sequence_number"] for each in shown] == sorted(
         {each["sequence_number"] for each in shown}
     )
