@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
@@ -19,6 +20,7 @@ from guardkit.runtime import (
     Located,
     Machine,
     MemoryHolds,
+    Restorer,
     Stream,
     ascores,
     bind,
@@ -102,6 +104,7 @@ class Guard:
         tool: str | None = None,
         sources: Mapping[str, Sequence[str]] | None = None,
         same_turn: bool = False,
+        again: bool = False,
     ) -> Verdict:
         """Judge a text.
 
@@ -114,6 +117,8 @@ class Guard:
             tool: The tool, on a tool surface.
             sources: Texts of the exchange to compare with, by surface: `{"retrieved": [...]}`.
             same_turn: An `input` that belongs to the turn under way, and begins none.
+            again: A text that was judged before in another form: it is judged, and the session
+                does not count it a second time.
 
         Raises:
             UsageError: The call makes no sense. It is never a verdict.
@@ -143,6 +148,7 @@ class Guard:
         tool: str | None = None,
         sources: Mapping[str, Sequence[str]] | None = None,
         same_turn: bool = False,
+        again: bool = False,
     ) -> Verdict:
         """Judge a text, awaiting the checks that call out; see `check`."""
         if on in self._silent and type(text) is str and context is None:
@@ -244,6 +250,8 @@ class Guard:
         tenant: str = "",
         sources: Mapping[str, Sequence[str]] | None = None,
         says: bool = True,
+        again: bool = False,
+        restores: bool = True,
     ) -> Stream:
         """A stream to be judged while it passes: `feed` chunks, emit what comes back, `finish`.
 
@@ -257,6 +265,8 @@ class Guard:
             tenant: Whose session it is.
             sources: Texts of the exchange to compare with.
             says: Whether the message of a block comes out too, once.
+            again: A text that is judged in another form too: the session does not count it twice.
+            restores: Whether the session's pseudonyms are undone in what comes out.
         """
         surface = _surface(on)
         if surface == "tool_call":
@@ -264,8 +274,15 @@ class Guard:
         self._need_session(session, tenant)
         facts = _mapping(context, "context")
         event = Event(surface, "", None, None, facts, session, tenant, sources or {})
+        event = replace(event, again=again)
         return Stream(
-            self._engine, event, self._bound.vault, self._judged, self._ajudged, says=says
+            self._engine,
+            event,
+            self._bound.vault,
+            self._judged,
+            self._ajudged,
+            says=says,
+            restores=restores,
         )
 
     # --- holds
@@ -313,6 +330,10 @@ class Guard:
     def restore(self, text: str, *, session: str, tenant: str = "") -> str:
         """Put the real values back for this session's pseudonyms."""
         return self._bound.vault.restore(tenant, session, text)
+
+    def restorer(self, session: str, *, tenant: str = "") -> Restorer:
+        """Puts the real values back in a text that arrives in pieces: `feed`, `finish`."""
+        return self._bound.vault.restorer(tenant, session)
 
     def forget(self, session: str, *, tenant: str = "") -> None:
         """The session is over: its counts, its pseudonyms and its canary are dropped."""
@@ -434,6 +455,7 @@ class Guard:
         sources: Mapping[str, Sequence[str]] | None,
         *,
         same_turn: bool = False,
+        again: bool = False,
     ) -> Event | Verdict:
         surface = _surface(on)
         _text(text)
@@ -450,6 +472,7 @@ class Guard:
             tenant,
             sources or {},
             same_turn=same_turn,
+            again=again,
         )
 
     def _tool_event(

@@ -11,7 +11,7 @@ from ._explain import Explanation, Told
 from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
 from ._scan import Located
 from ._stream import Stream
-from ._vault import Vault
+from ._vault import Restorer, Vault
 from ._workers import Bridge, Workers
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Located",
     "Machine",
     "MemoryHolds",
+    "Restorer",
     "SqliteHolds",
     "Stream",
     "Thresholds",

@@ -92,8 +92,8 @@ class Engine:
 
     def judge(self, event: Event) -> Judgement:
         """Judge the next event of its session."""
-        state = self._enter(event)
-        verdict, _ = yield from self._judge(event, state, is_final=True)
+        state = self._state(event) if event.again else self._enter(event)
+        verdict, _ = yield from self._judge(event, state, is_final=not event.again)
         return verdict
 
     def explain(self, event: Event) -> Generator[tuple[Job, ...], Mapping[int, Said], Explanation]:

@@ -40,6 +40,8 @@ class Event:
     given: Mapping[str, Given] = field(default_factory=dict, repr=False)
     same_turn: bool = False
     """An input that belongs to the turn under way."""
+    again: bool = False
+    """A text that was judged before in another form: the session does not count it twice."""
 
 
 class Part(NamedTuple):

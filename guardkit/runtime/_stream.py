@@ -49,6 +49,7 @@ class Stream:
         judge: Judges the whole text at the end.
         ajudge: The same, awaiting checks that call out.
         says: Whether the message of a block is part of what comes out.
+        restores: Whether the session's pseudonyms are undone in what comes out.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Stream:
         ajudge: Callable[[Event], Awaitable[Verdict]],
         *,
         says: bool = True,
+        restores: bool = True,
     ) -> None:
         self._engine = engine
         self._event = event
@@ -67,7 +69,9 @@ class Stream:
         self._ajudge = ajudge
         self._says = says
         self._restorer = (
-            vault.restorer(event.tenant, event.session) if event.session is not None else None
+            vault.restorer(event.tenant, event.session)
+            if restores and event.session is not None
+            else None
         )
         plan = engine.plan
         self._lane = engine.lanes[event.surface]
