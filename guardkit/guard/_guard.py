@@ -132,7 +132,9 @@ class Guard:
             if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
                 elapsed_us = (perf_counter() - begun) * 1e6
                 return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
-        event = self._event(text, on, context, session, tenant, tool, sources, same_turn=same_turn)
+        event = self._event(
+            text, on, context, session, tenant, tool, sources, same_turn=same_turn, again=again
+        )
         if isinstance(event, Verdict):
             return event
         return self._judged(event)
@@ -156,7 +158,9 @@ class Guard:
             if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
                 elapsed_us = (perf_counter() - begun) * 1e6
                 return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
-        event = self._event(text, on, context, session, tenant, tool, sources, same_turn=same_turn)
+        event = self._event(
+            text, on, context, session, tenant, tool, sources, same_turn=same_turn, again=again
+        )
         if isinstance(event, Verdict):
             return event
         return await self._ajudged(event)

@@ -150,6 +150,15 @@ def test_two_tenants_never_cross(requests: int) -> None:
             shared.forget("s", tenant="b")
 
 
+def test_what_was_judged_before_counts_once() -> None:
+    guard = loads(SESSIONS)
+    for _ in range(5):
+        assert guard.check("damn", session="s", again=True).action == "flag"
+    for _ in range(2):
+        assert guard.check("damn", session="s", same_turn=True).action == "flag"
+    assert guard.check("damn", session="s").action == "block"
+
+
 def test_a_block_teaches_nothing() -> None:
     """A user sees the rule's own words, or the default: no pattern, no match, no score."""
     said = loads(POLICY).check("here: tok_ab12cd34").message
