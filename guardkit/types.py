@@ -152,7 +152,11 @@ class Verdict(NamedTuple):
             "shadow": list(self.shadow),
             "findings": [finding._asdict() for finding in self.findings],
             "unknown": list(self.unknown),
-            "ledger": [record._asdict() for record in self.ledger],
+            "undecided": list(self.undecided),
+            "ledger": [
+                {**record._asdict(), "elapsed_us": round(record.elapsed_us, 1)}
+                for record in self.ledger
+            ],
             "elapsed_us": round(self.elapsed_us, 1),
         }
         for name in ("tool", "hold", "principle"):

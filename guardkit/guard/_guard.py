@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -361,17 +362,19 @@ class Guard:
         tool: str | None = None,
     ) -> Explanation:
         """Judge a text by itself and say why: the decision tree of every rule of the surface."""
-        session = "explain" if self._engine.needs_session else None
+        # A session of its own: nothing that came before counts, and nothing stays.
+        session = f"explain {secrets.token_hex(8)}" if self._engine.needs_session else None
         event = self._event(text, on, context, session, "", tool, None)
         if isinstance(event, Verdict):
             return Explanation(event, (), ())
         telling = self._engine.explain(event)
+        told: Explanation
         try:
-            jobs = next(telling)
+            told = self._bridge(drive, telling, next(telling), self._deadline(on))
         except StopIteration as ended:
-            explained: Explanation = ended.value
-            return explained
-        told: Explanation = self._bridge(drive, telling, jobs, self._deadline(on))
+            told = ended.value
+        if session is not None:
+            self.forget(session)
         return told
 
     def judge(self, event: Event) -> Verdict:

@@ -97,8 +97,8 @@ class Engine:
         return verdict
 
     def explain(self, event: Event) -> Generator[tuple[Job, ...], Mapping[int, Said], Explanation]:
-        """Judge an event and say why; nothing is remembered."""
-        verdict, outcome = yield from self._judge(event, self._state(event), is_final=False)
+        """Judge the next event of its session and say why."""
+        verdict, outcome = yield from self._judge(event, self._enter(event), is_final=True)
         moment = self.moment(event) if outcome is None else outcome.moment
         return explained(self.plan, verdict, moment)
 

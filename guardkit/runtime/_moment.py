@@ -179,7 +179,8 @@ class Moment:
             seen = self.state.was_first(*sequence)
             # On `conversation` the leaf answers for the second event too.
             return seen if self.thens is None else seen & self.thens.get(sequence[0], Truth.NO)
-        return None
+        said = self.of(at) if at in lane.missing else None
+        return None if said is None else said.value
 
     def of(self, node: int) -> Said | None:
         """What a check said; None while somebody has to be called for it."""

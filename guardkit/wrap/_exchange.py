@@ -12,10 +12,10 @@ from guardkit.types import Record, Verdict
 
 from ._find_texts import MISSING, Lens, Source, Texts
 from ._fresh import Judgements, digests_of
-from ._guarding import Guarding, Sources
+from ._guarding import Guarding, Restoring, Sources
 from ._inject import inject
 from ._judge import Judged, Turn, judge
-from ._parts import Part, Reader, is_asking, no_text, read_reply
+from ._parts import Part, Reader, is_answer, is_asking, no_text, read_reply
 from ._pseudonyms import Pseudonyms
 from ._refuse import refuse
 from ._revise import ask_again, draft_of
@@ -172,22 +172,29 @@ class Exchange:
             by_message.append(reader.parts[begin:])
         digests = digests_of(by_message, keys.get("context"))
         key = (keys.get("tenant") or "", session)
-        known = self.judgements.known(key, digests)
+        known = self.judgements.known(key, (each for both in digests for each in both))
+        # What came after the last answer is said now, even where it was said before.
+        said = next((i for i in reversed(range(len(messages))) if is_answer(messages[i])), 0)
+        counted = [
+            each.place in known or (i < said and each.own in known)
+            for i, each in enumerate(digests)
+        ]
         # A call that only brings what tools gave goes on with the turn of its last question.
-        asks = zip(messages, digests, strict=True)
-        if not any(is_asking(each) for each, digest in asks if digest not in known):
+        asks = zip(messages, counted, strict=True)
+        if not any(is_asking(each) for each, is_counted in asks if not is_counted):
             turn.is_begun = True
         changes: dict[Path, Any] = {}
         went: dict[bytes, bool] = {}
-        for parts, digest in zip(by_message, digests, strict=True):
-            if not known.get(digest):
-                judged = yield from judge(parts, keys, turn=turn, waits=self._waits)
+        for parts, digest, again in zip(by_message, digests, counted, strict=True):
+            went[digest.own] = True
+            if not known.get(digest.place):
+                judged = yield from judge(parts, keys, turn=turn, waits=self._waits, again=again)
                 if (verdict := judged.ends) is not None:
                     return self.block(verdict)
                 changes |= judged.changes
-                went[digest] = not judged.changes
+                went[digest.place] = not judged.changes
             else:
-                went[digest] = True
+                went[digest.place] = True
         self.judgements.remember(key, went)
         return put(messages, changes)
 
@@ -326,6 +333,13 @@ class Exchange:
         return Pseudonyms(
             lambda name: self.guard.restore(name, session=session, tenant=tenant), reader.parts
         )
+
+    def restorer(self, keys: Keys) -> Restoring | None:
+        """Undoes the pseudonyms given out so far; None without a session."""
+        session = keys.get("session")
+        if session is None:
+            return None
+        return self.guard.restorer(session, tenant=keys.get("tenant") or "")
 
     # --- blocks
 

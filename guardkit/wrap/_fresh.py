@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
 from ._parts import Part
 
 MOST_SESSIONS = 10_000
-MOST_MESSAGES = 2_000
-"""Messages remembered of one session; the oldest are forgotten first, and judged again."""
+MOST_MESSAGES = 4_000
+"""Digests remembered of one session, two a message; the oldest are forgotten first."""
 
 Key = tuple[str, str]
 """(tenant, session)."""
@@ -49,18 +50,34 @@ class Judgements:
                 del seen[next(iter(seen))]
 
 
-def digests_of(messages: list[list[Part]], context: Mapping[str, Any] | None) -> list[bytes]:
-    """One digest a message, over it, all before it, and the context they were judged in."""
-    chain = blake2b(repr(sorted((context or {}).items(), key=str)).encode(), digest_size=16)
+class Digests(NamedTuple):
+    """How a message is known."""
+
+    place: bytes
+    """Over it, all before it, and the context they were judged in."""
+    own: bytes
+    """Over it, the context, and how many messages like it stand before it. So it is known where
+    what stands before it was edited or left out."""
+
+
+def digests_of(messages: list[list[Part]], context: Mapping[str, Any] | None) -> list[Digests]:
+    """The digests of every message."""
+    head = repr(sorted((context or {}).items(), key=str)).encode("utf-8", "surrogatepass")
+    chain = blake2b(head, digest_size=16)
+    alike: Counter[bytes] = Counter()
     made = []
     for parts in messages:
+        said = blake2b(head, digest_size=16, person=b"message")
         for part in parts:
             text = part.text
             if part.kind == "call":
                 text = f"{text}{part.arguments!r}"
-            head = f"{part.kind} {part.surface} {part.tool!r} {part.path[1:]!r} {len(text)} "
-            chain.update(head.encode("utf-8", "surrogatepass"))
-            chain.update(text.encode("utf-8", "surrogatepass"))
-        chain.update(b"\n")
-        made.append(chain.digest())
+            line = f"{part.kind} {part.surface} {part.tool!r} {part.path[1:]!r} {len(text)} "
+            said.update(line.encode("utf-8", "surrogatepass"))
+            said.update(text.encode("utf-8", "surrogatepass"))
+        one = said.digest()
+        chain.update(one)
+        alike[one] += 1
+        said.update(b"%d" % alike[one])
+        made.append(Digests(chain.digest(), said.digest()))
     return made

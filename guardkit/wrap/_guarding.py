@@ -36,6 +36,16 @@ class Streaming(Protocol):
         """`finish`, for checks that wait."""
 
 
+class Restoring(Protocol):
+    """Undoes the pseudonyms in a text that comes in pieces."""
+
+    def feed(self, chunk: str, /) -> str:
+        """What is settled."""
+
+    def finish(self) -> str:
+        """What was held back; after it another text may come."""
+
+
 class Guarding(Protocol):
     """A guard, seen from the callable around which it is put.
 
@@ -59,6 +69,9 @@ class Guarding(Protocol):
     def restore(self, text: str, /, *, session: str, tenant: str = "") -> str:
         """The text with the pseudonyms of the session undone."""
 
+    def restorer(self, session: str, /, *, tenant: str = "") -> Restoring:
+        """Undoes those pseudonyms of the session that it has by now."""
+
     def check(
         self,
         text: str,
@@ -71,8 +84,12 @@ class Guarding(Protocol):
         tool: str | None = None,
         sources: Sources | None = None,
         same_turn: bool = False,
+        again: bool = False,
     ) -> Verdict:
-        """The verdict on one text; an `input` begins a turn unless it is of the `same_turn`."""
+        """The verdict on one text; an `input` begins a turn unless it is of the `same_turn`.
+
+        A text that comes `again`, in another form, is judged and not counted in the session.
+        """
 
     async def acheck(
         self,
@@ -86,6 +103,7 @@ class Guarding(Protocol):
         tool: str | None = None,
         sources: Sources | None = None,
         same_turn: bool = False,
+        again: bool = False,
     ) -> Verdict:
         """`check`, for checks that wait."""
 
@@ -149,9 +167,11 @@ class Guarding(Protocol):
         tenant: str = "",
         sources: Sources | None = None,
         says: bool = True,
+        again: bool = False,
+        restores: bool = True,
     ) -> Streaming:
         """A fresh stream.
 
-        With a session, its pseudonyms are undone in what the stream gives. `says` is whether the
-        message of a block comes out too.
+        With a session, its pseudonyms are undone in what the stream gives, where it `restores`.
+        `says` is whether the message of a block comes out too; `again` is as for `check`.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from guardkit.errors import UsageError
@@ -108,6 +109,7 @@ def judge(
     turn: Turn | None = None,
     waits: bool = False,
     first: Verdict | None = None,
+    again: bool = False,
 ) -> Steps[Judged]:
     """Judge parts in order; the first block ends it.
 
@@ -118,18 +120,23 @@ def judge(
         turn: The turn that the call belongs to.
         waits: Whether to wait for the approval of what is held.
         first: The verdict on the first part, where it is known already.
+        again: The session knows these parts: they are judged and not counted.
     """
     text_keys = {**keys, "sources": sources} if sources else keys
     turn = Turn() if turn is None else turn
     changes: dict[Path, Any] = {}
     revise: Verdict | None = None
     fallback: Verdict | None = None
+    fired: set[str] = set()
     for part in parts:
-        if first is None:
+        if again:
+            verdict = yield _ask_again(part, text_keys)
+        elif first is None:
             verdict = yield _ask(part, keys, turn.keys(text_keys, part.surface))
         else:
             verdict, first = first, None
             turn.is_begun = True
+        fired.update(verdict.fired)
         if verdict.action == "hold" and waits and verdict.hold is not None:
             verdict = yield Ask("await_hold", (verdict.hold,), {})
         if part.kind == "call" and part.arguments is None:
@@ -145,7 +152,8 @@ def judge(
             return Judged({}, verdict, part=part)
         if outcome.goes and part.kind != "unread":
             _change(changes, part, outcome)
-    stop = yield from _judge_groups(parts, changes, text_keys, turn, waits=waits)
+    known = None if again else fired
+    stop = yield from _judge_groups(parts, changes, text_keys, known, waits=waits)
     return Judged(changes, stop, revise, fallback)
 
 
@@ -158,6 +166,31 @@ def _ask(part: Part, keys: Mapping[str, Any], text_keys: Mapping[str, Any]) -> A
     if part.surface == "tool_result" and part.tool:
         return Ask("check_tool_result", (part.tool, part.text), keys)
     return Ask("check", (part.text,), {"on": part.surface, **text_keys})
+
+
+def _ask_again(part: Part, text_keys: Mapping[str, Any]) -> Ask:
+    """The same for a part that the session has counted."""
+    if part.kind != "text":  # nothing was counted of what cannot be read
+        return _ask(part, text_keys, text_keys)
+    tool = {"tool": part.tool} if part.surface == "tool_result" and part.tool else {}
+    return Ask("check", (part.text,), {"on": part.surface, **text_keys, **tool, "again": True})
+
+
+def _again(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**keys, "again": True} if keys.get("session") is not None else keys
+
+
+def counted(
+    verdict: Verdict, fired: AbstractSet[str], text: str, keys: Mapping[str, Any]
+) -> Steps[Verdict]:
+    """A verdict on a joined text, counted only where a rule fired that no text of it fired alone.
+
+    A hold is not asked for twice: somebody would have to decide twice.
+    """
+    if keys.get("session") is None or verdict.action == "hold" or fired >= set(verdict.fired):
+        return verdict
+    new: Verdict = yield Ask("count", (text,), keys)
+    return new
 
 
 def _unreadable(verdict: Verdict) -> Verdict:
@@ -187,11 +220,14 @@ def _judge_groups(
     parts: Sequence[Part],
     changes: Mapping[Path, Any],
     keys: Mapping[str, Any],
-    turn: Turn,
+    fired: AbstractSet[str] | None,
     *,
     waits: bool,
 ) -> Steps[Verdict | None]:
-    """Texts that are shown as one are judged as one too: a match may lie across them."""
+    """Texts that are shown as one are judged as one too: a match may lie across them.
+
+    `fired` are the rules that the session counted for them; None where it counted them before.
+    """
     groups: dict[tuple[Path, str], list[str]] = {}
     for part in parts:
         if part.kind == "text" and part.group is not None and not part.is_fixed:
@@ -199,8 +235,11 @@ def _judge_groups(
             groups.setdefault((part.group, part.surface), []).append(text)
     for (_, surface), texts in groups.items():
         if len(texts) > 1:
-            joined = {"on": surface, **turn.keys(keys, surface)}
-            verdict = yield Ask("check", ("".join(texts),), joined)
+            text, joined = "".join(texts), {"on": surface, **keys}
+            verdict = yield Ask("check", (text,), _again(joined))
+            if fired is not None:
+                begun = {"same_turn": True} if surface == "input" else {}
+                verdict = yield from counted(verdict, fired, text, {**joined, **begun})
             if verdict.action == "hold" and waits and verdict.hold is not None:
                 verdict = yield Ask("await_hold", (verdict.hold,), {})
             # What lies across two texts has no place to be rewritten in.

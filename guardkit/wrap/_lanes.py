@@ -3,19 +3,20 @@
 While only one field speaks, its stream is both. When another begins, what is held of the first is
 ended and a stream for the joined text begins, fed with what the first has shown, so that a match
 across the border is found and no half of it leaves: the end of the first field is held there.
+All of them judge the text as the model wrote it. Pseudonyms are undone last, in what is shown.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 from guardkit.types import Verdict
 
 from ._chunks import Said
-from ._guarding import Streaming
-from ._judge import STOPPED
+from ._guarding import Restoring, Streaming
+from ._judge import STOPPED, counted
 from ._steps import Ask, Steps
 
 REPLAYED = 8_192
@@ -25,7 +26,10 @@ Make = Callable[[str], Any]
 
 
 class _Shown(NamedTuple):
-    """Text that waits for the joined stream, or a chunk without text that has to stay behind it."""
+    """Text that waits for the joined stream, or a chunk without text that has to stay behind it.
+
+    Neither text nor chunk: the field has ended, and what is held of its pseudonyms is due.
+    """
 
     text: str
     make: Make | None
@@ -43,8 +47,21 @@ class Block(Exception):  # noqa: N818 - a decision on its way to the driver
 class Lane:
     """One choice."""
 
-    def __init__(self, open_stream: Callable[[], Streaming]) -> None:
+    def __init__(
+        self,
+        open_stream: Callable[[bool], Streaming],
+        keys: Mapping[str, Any],
+        restorer: Restoring | None,
+    ) -> None:
         self._open = open_stream
+        self._keys = keys
+        self._restorer = restorer
+        self._tail = ""
+        """What was cleared and may be the beginning of a pseudonym."""
+        self._shows: Make | None = None
+        """Makes the chunk for it."""
+        self._fired: set[str] = set()
+        """The rules that the session counted for one field."""
         self._field: Hashable = None
         self._stream: Streaming | None = None
         self._make: Make | None = None
@@ -80,11 +97,16 @@ class Lane:
         out: list[Any] = []
         if self._stream is not None:
             if self._joined is None and not is_last:
-                self._joined = self._open()
+                self._joined = self._open(True)
                 self._owed_joined = yield from self._replay(self._joined, self._told())
             stream, self._stream = self._stream, None
             text = yield Ask("finish", (stream,), {})
             yield from self._pass_on(stream, text, out, is_end=True)
+            if self._joined is None:
+                self._flush(out)
+            else:
+                self._waiting.append(_Shown("", None))
+                yield from self._release_counted(self._joined, "", out)
         return out
 
     def finish(self) -> Steps[list[Any]]:
@@ -93,15 +115,19 @@ class Lane:
         if self._joined is not None:
             joined, self._joined = self._joined, None
             text = yield Ask("finish", (joined,), {})
-            self._release(joined, text, out, is_end=True)
+            yield from self._release_counted(joined, text, out, is_end=True)
             if self._waiting:
                 raise Block(stopped_by(joined.verdict), out, self._make)
+            if joined.verdict is not None:
+                verdict = yield from self._counted(joined.verdict)
+                if verdict.action not in GOES_ON:
+                    raise Block(verdict, out, self._make)
         return out
 
     def _turn_to(self, said: Said, out: list[Any]) -> Steps[None]:
         if self._field is not None:
             out += yield from self.end_field()
-        self._field, self._stream, self._owed = said.field, self._open(), ""
+        self._field, self._stream, self._owed = said.field, self._open(False), ""
         if before := self._told(said.field):
             self._owed = yield from self._replay(self._stream, before)
 
@@ -128,6 +154,8 @@ class Lane:
         self, stream: Streaming, text: str, out: list[Any], *, is_end: bool = False
     ) -> Steps[None]:
         text, verdict = cleared(stream, text, is_end=is_end)
+        if stream.verdict is not None:
+            self._fired.update(stream.verdict.fired)
         self._owed, text = self._repaid(self._owed, text, out)
         if text:
             self._shown.append((self._field, text))
@@ -135,14 +163,46 @@ class Lane:
             if self._size > self._most:
                 self._forget()
             if self._joined is None:
-                assert self._make is not None
-                out.append(self._make(text))
+                self._show(text, self._make, out)
             else:
                 self._waiting.append(_Shown(text, self._make))
                 shown = yield Ask("feed", (self._joined, text), {})
-                self._release(self._joined, shown, out)
+                yield from self._release_counted(self._joined, shown, out)
         if verdict is not None:
+            self._flush(out)
             raise Block(verdict, out, self._make)
+
+    def _show(self, text: str, make: Make | None, out: list[Any]) -> None:
+        """Text that is cleared, with the pseudonyms of its session undone."""
+        assert make is not None
+        if self._restorer is not None:
+            text = self._restorer.feed(self._tail + text)
+            # One restorer serves all lanes, so each keeps for itself what is held of its text.
+            self._tail, self._shows = self._restorer.finish(), make
+        if text:
+            out.append(make(text))
+
+    def _flush(self, out: list[Any]) -> None:
+        if self._tail and self._shows is not None:
+            tail, self._tail = self._tail, ""
+            out.append(self._shows(tail))
+
+    def _release_counted(
+        self, joined: Streaming, text: str, out: list[Any], *, is_end: bool = False
+    ) -> Steps[None]:
+        try:
+            self._release(joined, text, out, is_end=is_end)
+        except Block as block:
+            ended = yield from self._counted(block.verdict)
+            if ended.action not in GOES_ON:
+                block.verdict = ended
+            raise
+
+    def _counted(self, verdict: Verdict) -> Steps[Verdict]:
+        """The verdict on the joined text; a rule that no field fired alone is counted for it."""
+        text = "".join(text for _, text in self._shown)
+        keys = {"on": "output", **self._keys}
+        return (yield from counted(verdict, self._fired, text[-8 * REPLAYED :], keys))
 
     def _repaid(self, owed: str, text: str, out: list[Any]) -> tuple[str, str]:
         """What was shown once is not shown again, and cannot be changed any more."""
@@ -160,13 +220,16 @@ class Lane:
         while self._waiting and (text or not self._waiting[0].text):
             first = self._waiting.popleft()
             if first.make is None:
-                out.append(first.chunk)
+                if first.chunk is None:
+                    self._flush(out)
+                else:
+                    out.append(first.chunk)
                 continue
             part, text = text[: len(first.text)], text[len(first.text) :]
             if not first.text.startswith(part):
                 # Rewritten across fields: nobody can say which part belongs where.
                 raise Block(stopped_by(joined.verdict), out, self._make)
-            out.append(first.make(part))
+            self._show(part, first.make, out)
             if len(part) < len(first.text):
                 self._waiting.appendleft(_Shown(first.text[len(part) :], first.make))
                 break

@@ -45,7 +45,8 @@ ROLES = frozenset({
     "HumanMessageChunk", "AIMessageChunk", "message",
 })  # fmt: skip
 TOOL_ROLES = frozenset({"tool", "function", "ToolMessageChunk", "FunctionMessageChunk"})
-OTHERS = TOOL_ROLES | {"system", "developer", "assistant", "model", "ai", "AIMessageChunk"}
+MODELS = frozenset({"assistant", "model", "ai", "AIMessageChunk"})
+OTHERS = TOOL_ROLES | MODELS | {"system", "developer"}
 """Whoever speaks in a conversation besides its user."""
 DOCUMENTS = frozenset({"document", "search_result", "retrieved"})
 CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"})
@@ -249,6 +250,13 @@ def is_asking(message: Any) -> bool:
     kind = word(message, "type")
     is_call = kind in CALLS or kind.endswith(("_call", "_call_output", "reasoning"))
     return not is_call and word(message, "role") not in OTHERS and kind not in OTHERS
+
+
+def is_answer(message: Any) -> bool:
+    """Whether a message is what the model said before."""
+    if _is_pair(message):
+        return message[0] in MODELS
+    return word(message, "role") in MODELS or word(message, "type") in MODELS
 
 
 def no_text(value: Any) -> str | None:

@@ -38,6 +38,8 @@ class Relay:
         self._announced: dict[Hashable, list[Any]] = {}
         self._known: set[str] = set()
         self._held = 0
+        # Made before anything is judged: a pseudonym that a rule puts into the reply stays.
+        self._restorer = exchange.restorer(keys)
 
     @property
     def texts(self) -> Streaming:
@@ -108,7 +110,7 @@ class Relay:
         for said in read.said:
             lane = self._lanes.get(said.choice)
             if lane is None:
-                lane = self._lanes[said.choice] = Lane(self._open)
+                lane = self._lanes[said.choice] = self._lane()
             out += yield from lane.feed(said)
         for piece in read.pieces:
             held = self._calls.setdefault((piece.choice, piece.call), [])
@@ -178,7 +180,22 @@ class Relay:
             raise Block(verdict, [], None)
         return put(chunk, Read(reader, judged, pseudonyms).changes())
 
+    def _lane(self) -> Lane:
+        keys = {**self._keys, "sources": self._sources} if self._sources else self._keys
+        return Lane(self._open_field, keys, self._restorer)
+
     def _open(self) -> Streaming:
         return self._exchange.guard.stream(
             on="output", says=False, sources=self._sources, **self._keys
+        )
+
+    def _open_field(self, again: bool) -> Streaming:
+        # A session counts each field; the joined text is those fields again.
+        return self._exchange.guard.stream(
+            on="output",
+            says=False,
+            sources=self._sources,
+            restores=False,
+            again=again,
+            **self._keys,
         )

@@ -36,6 +36,7 @@ Watch = Callable[[Verdict], object]
 
 ASKED = ("check", "check_tool_call", "check_tool_result")
 VERDICTS = frozenset({*ASKED, "await_hold", "unread"})
+"""`count` is a `check` for the session's sake: whoever watches was told of its text before."""
 TOLD = frozenset({"flag", "rewrite"})
 """What goes on. What ends an exchange is told where it ends."""
 
@@ -49,6 +50,7 @@ class Does:
         self._watch = watch
         self._ops: dict[str, Callable[..., Any]] = {
             **{name: getattr(guard, name) for name in ASKED},
+            "count": guard.check,
             "await_hold": getattr(guard, "await_hold", _no_holds),
             "unread": getattr(guard, "unread", _no_unread),
             "call": function,
@@ -74,6 +76,7 @@ class ADoes:
         self._ops: dict[str, Callable[..., Any]] = {
             "unread": getattr(guard, "unread", _no_unread),
             **{name: getattr(guard, "a" + name) for name in ASKED},
+            "count": guard.acheck,
             "await_hold": getattr(guard, "aawait_hold", _a_no_holds),
             "call": function,
             "call_within": lambda seconds, args, kwargs: _within(

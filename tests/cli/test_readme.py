@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import guardkit as package
-
 from guardkit.cli._verbs import ONE_LINERS
 
 from ._run import ROOT, guardkit

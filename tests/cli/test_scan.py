@@ -56,6 +56,7 @@ KEYS = {
     "shadow",
     "findings",
     "unknown",
+    "undecided",
     "ledger",
     "elapsed_us",
 }

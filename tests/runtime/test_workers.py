@@ -236,22 +236,28 @@ def test_those_that_wait_go_on_when_a_running_call_is_left(backend: str) -> None
 @BACKENDS
 def test_too_many_that_wait_are_refused(backend: str) -> None:
     workers = Workers(1, most_waiting=2)
-    gate = threading.Event()
+    gate, started = threading.Event(), threading.Event()
     refused: list[CheckError] = []
+
+    def hold() -> None:
+        started.set()
+        gate.wait()
 
     async def ask() -> None:
         try:
-            await workers.run(gate.wait)
+            await workers.run(hold)
         except CheckError as error:
             refused.append(error)
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(ask)
-            await anyio.sleep(0.01)
+            while not started.is_set():
+                await anyio.sleep(0.001)
             for _ in range(5):
                 group.start_soon(ask)
-            await anyio.sleep(0.01)
+            while len(refused) < 3:
+                await anyio.sleep(0.001)
             gate.set()
 
     run(main, backend)

@@ -119,7 +119,8 @@ class Scripted:
         return self.check_tool_result(name, text, **keys)
 
     def stream(self, *, on: Surface = "output", **keys: Any) -> ScriptedStream:
-        self.streams.append(ScriptedStream(on, self, keys.get("session")))
+        session = keys.get("session") if keys.get("restores", True) else None
+        self.streams.append(ScriptedStream(on, self, session))
         return self.streams[-1]
 
     def system_prompt_for(self, session: str, /, *, tenant: str = "") -> str:
@@ -132,6 +133,9 @@ class Scripted:
         for name, value in self.pseudonyms.items():
             text = text.replace(name, value)
         return text
+
+    def restorer(self, session: str, /, *, tenant: str = "") -> ScriptedRestorer:
+        return ScriptedRestorer(self, session)
 
     def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
         self.asked.append(("unread", on))
@@ -148,14 +152,14 @@ class Recorded:
         self.keys: list[dict[str, Any]] = []
         self.system_prompt = self.guard.system_prompt
         self.needs_session = self.guard.needs_session
-        for name in ("system_prompt_for", "principle", "restore", "stream"):
+        for name in ("system_prompt_for", "principle", "restore", "restorer", "stream"):
             setattr(self, name, getattr(self.guard, name))
 
     def _note(self, on: str, text: object, keys: dict[str, Any]) -> None:
         if "sources" in keys:
             self.sources = keys["sources"]
         self.asked.append((on, text if isinstance(text, str) else json.dumps(text)))
-        known = ("context", "session", "tenant", "same_turn")
+        known = ("context", "session", "tenant", "same_turn", "again")
         self.keys.append({key: keys[key] for key in known if key in keys})
 
     def check(self, text: str, /, *, on: Surface, **keys: Any) -> Verdict:
@@ -237,6 +241,25 @@ class ScriptedStream:
     def _given(self, text: str) -> str:
         session = self._session
         return text if session is None else self._guard.restore(text, session=session)
+
+
+class ScriptedRestorer:
+    """Holds back an open bracket and what follows."""
+
+    def __init__(self, guard: Scripted, session: str) -> None:
+        self._guard, self._session = guard, session
+        self._held = ""
+
+    def feed(self, chunk: str, /) -> str:
+        text = self._held + chunk
+        at = text.rfind("[")
+        end = at if at >= 0 and "]" not in text[at:] else len(text)
+        self._held = text[end:]
+        return self._guard.restore(text[:end], session=self._session)
+
+    def finish(self) -> str:
+        rest, self._held = self._held, ""
+        return rest
 
 
 def judge(text: str, on: Surface) -> Verdict:

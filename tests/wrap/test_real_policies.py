@@ -586,6 +586,8 @@ def test_a_rewritten_question_begins_no_second_turn() -> None:
     for _ in range(2):
         chat(history)
         history += [{"role": "tool", "tool_call_id": "?", "content": "hello"}]
+    history += [{"role": "tool", "tool_call_id": "?", "content": "swordfish"}]
+    chat(history)
     with pytest.raises(Blocked):
         chat([*history, {"role": "tool", "tool_call_id": "?", "content": "swordfish"}])
 

@@ -1,0 +1,177 @@
+"""What a session counts of whole exchanges: every text once, in whatever form it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from guardkit.errors import Blocked
+from guardkit.guard import Guard, loads
+
+from ._guard import Scripted
+
+COUNTS = """guardkit 1
+policy counted
+check secret = words   { list ["swordfish"] }
+check card   = pattern { match /\\b\\d{4} \\d{4}\\b/  label "card" }
+rule rude  { tier ethics on input, tool_result, output when secret then flag }
+rule mask  { tier safety on input when card then rewrite matches as "[C]" }
+window often { count rude last 9 turns per session }
+rule ended { tier safety on conversation when often >= 2 then block "This is over." for session }
+"""
+COVERS = """guardkit 1
+policy covered
+check card = pattern { match /\\b\\d{4} \\d{4}\\b/  label "card" }
+rule hide  { tier safety on input  when card then rewrite matches as pseudonym }
+rule stop  { tier safety on output when card then block "Not that." }
+"""
+ANSWER = {"role": "assistant", "content": "ok"}
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def is_over(guard: Guard) -> bool:
+    return guard.check("hello", session="s", same_turn=True).session_closed
+
+
+def silent(messages: Any) -> str:
+    return "ok"
+
+
+def chunk(end: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": end}]}
+
+
+def streamed(*said: tuple[str, str], size: int = 3) -> list[dict[str, Any]]:
+    pieces = [
+        chunk(**{field: text[i : i + size]})
+        for field, text in said
+        for i in range(0, len(text), size)
+    ]
+    return [*pieces, chunk("stop")]
+
+
+def shown(guard: Guard | Scripted, events: list[Any], prompt: str = "hi") -> dict[str, str]:
+    def chat(prompt: str) -> Iterator[Any]:
+        yield from events
+
+    made = {"reasoning_content": "", "content": ""}
+    for each in guard_of(guard)(session="s")(chat)(prompt):
+        for field in made:
+            made[field] += each["choices"][0]["delta"].get(field) or ""
+    return made
+
+
+def guard_of(guard: Any) -> Any:
+    from guardkit.wrap import wrap
+
+    return lambda **options: wrap(guard, **options)
+
+
+# --- counting
+
+
+def test_a_joined_text_is_not_counted_again() -> None:
+    guard = loads(COUNTS)
+    parts = [{"type": "text", "text": "swordfish "}, {"type": "text", "text": "is what I said"}]
+    guard(session="s")(silent)([{"role": "user", "content": parts}])
+    assert not is_over(guard)
+    with pytest.raises(Blocked):
+        guard(session="s")(silent)([user("hi"), ANSWER, user("swordfish")])
+
+
+def test_a_match_across_two_texts_is_counted_once() -> None:
+    guard = loads(COUNTS)
+    chat = guard(session="s")(silent)
+    parts = [{"type": "text", "text": "it is sword"}, {"type": "text", "text": "fish"}]
+    history: list[Any] = [{"role": "user", "content": parts}]
+    chat(history)
+    assert not is_over(guard)
+    with pytest.raises(Blocked):
+        chat([*history, ANSWER, {"role": "user", "content": parts}])
+    assert is_over(guard)
+
+
+def test_a_rewritten_message_is_not_counted_again() -> None:
+    guard = loads(COUNTS)
+    asked: list[Any] = []
+    chat = guard(session="s")(lambda messages: asked.append(messages) or "ok")
+    history: list[Any] = [user("swordfish for 1234 5678")]
+    for _ in range(3):
+        chat(history)
+        assert asked[-1][0]["content"] == "swordfish for [C]"
+        history += [ANSWER, user("go on")]
+    with pytest.raises(Blocked):
+        chat([*history, ANSWER, user("swordfish")])
+
+
+def test_a_message_is_not_counted_again_where_history_was_cut() -> None:
+    guard = loads(COUNTS)
+    chat = guard(session="s")(silent)
+    history: list[Any] = [user("hello"), ANSWER, user("swordfish"), ANSWER, user("go on")]
+    chat(history)
+    chat([*history[2:], ANSWER, user("and on")])
+    assert not is_over(guard)
+    # Said anew, it counts, wherever it was said before.
+    with pytest.raises(Blocked):
+        chat([ANSWER, user("swordfish")])
+
+
+def test_fields_of_a_stream_are_counted_once() -> None:
+    guard = loads(COUNTS)
+    shown(guard, streamed(("reasoning_content", "It is swordfish. "), ("content", "All well.")))
+    assert not is_over(guard)
+
+
+def test_a_match_across_fields_of_a_stream_is_counted() -> None:
+    guard = loads(COUNTS)
+    split = streamed(("reasoning_content", "so sword"), ("content", "fish it is"))
+    shown(guard, split)
+    assert not is_over(guard)
+    with pytest.raises(Blocked):
+        shown(guard, split)
+    assert is_over(guard)
+
+
+# --- pseudonyms
+
+
+SAID = {"reasoning_content": "They mean [CARD_1], so", "content": "your card [CARD_1] is fine"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 99])
+def test_streams_give_values_back_last_as_whole_replies_do(size: int) -> None:
+    guard = loads(COVERS)
+    whole = guard(session="s")(lambda prompt: {"role": "assistant", **SAID})("is 1234 5678 ok")
+    del whole["role"]
+    assert whole == {key: text.replace("[CARD_1]", "1234 5678") for key, text in SAID.items()}
+    assert shown(guard, streamed(*SAID.items(), size=size), "is 1234 5678 ok") == whole
+
+
+def test_a_value_that_the_model_wrote_itself_is_stopped() -> None:
+    guard = loads(COVERS)
+    split = streamed(("reasoning_content", "it is 1234 "), ("content", "5678, fine"))
+    with pytest.raises(Blocked):
+        shown(guard, split, "is 1234 5678 ok")
+
+
+def test_a_pseudonym_that_a_rule_puts_into_one_field_stays_in_all() -> None:
+    guard = loads(COVERS.replace("on input ", "on input, output").partition("rule stop")[0])
+    events = streamed(("reasoning_content", "It is 8765 4321, "), ("content", "yes, 8765 4321."))
+    assert shown(guard, events) == {
+        "reasoning_content": "It is [CARD_1], ",
+        "content": "yes, [CARD_1].",
+    }
+
+
+def test_fields_and_their_joined_text_leave_pseudonyms_alone(guard: Any) -> None:
+    if isinstance(guard, Scripted):
+        guard.pseudonyms["[CARD_1]"] = "NB-1234"  # which the policy would mask
+        assert shown(guard, streamed(*SAID.items())) == {
+            key: text.replace("[CARD_1]", "NB-1234") for key, text in SAID.items()
+        }
+    assert shown(guard, streamed(("content", "an [open bracket")))["content"] == "an [open bracket"
