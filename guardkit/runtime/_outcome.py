@@ -222,13 +222,19 @@ class Outcome:
         scanner = lane.scanner
         if scanner is None or self._event.given:
             return False
-        covered = frozenset[int]().union(
-            *(
-                lane.covers[row.name].found
-                for row, act in wishes
-                if act.verb == "rewrite" and not act.whole
-            )
-        )
+        silent = [
+            lane.covers[row.name].found
+            for row in self._plan.rules
+            if row.mode == "enforce" and row.name in lane.covers and row.action.verb != "flag"
+        ]
+        rewriting = [
+            lane.covers[row.name].found
+            for row, act in wishes
+            if act.verb == "rewrite" and not act.whole
+        ]
+        # What was there before belongs to rules that had their say; what is new is our doing.
+        covered = frozenset[int]().union(*silent) - self.moment.said.keys()
+        covered = covered.union(*rewriting)
         for place, some in pieces.items():
             again = scanner.hits_again(spliced(texts[place], some), covered)
             for hits in again.values():

@@ -205,10 +205,7 @@ class Scanner:
         return self._look_closer(text, seen, signals, is_ascii)
 
     def hits_again(self, text: str, nodes: frozenset[int]) -> Mapping[int, tuple[Located, ...]]:
-        """What these nodes find in a text that was rewritten; one scan where that settles it."""
-        seen = self._plain.match(encoded(text))
-        if not seen and text.isascii():
-            return {}
+        """What these nodes find in a text that was rewritten."""
         sighting = self.look(text)
         return {node: hits for node, hits in sighting.found.items() if node in nodes}
 

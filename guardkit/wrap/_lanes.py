@@ -82,6 +82,8 @@ class Lane:
         self._make = said.make
         assert self._stream is not None
         text = yield Ask("feed", (self._stream, said.text), {})
+        if self._stream.closed:
+            text += yield Ask("finish", (self._stream,), {})  # now its session knows
         yield from self._pass_on(self._stream, text, out)
         return out
 

@@ -95,6 +95,8 @@ class Relay:
         if self._texts is None:
             self._texts = self._open()
         text = yield Ask("feed", (self._texts, chunk), {})
+        if self._texts.closed:
+            text += yield Ask("finish", (self._texts,), {})  # now its session knows
         shown, verdict = cleared(self._texts, text)
         out = [shown] if shown else []
         if verdict is not None:

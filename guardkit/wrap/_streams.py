@@ -32,6 +32,7 @@ def relay_stream(
                     texts, seen = relay.texts, ""
                 text = texts.feed(chunk)
                 if texts.closed:
+                    text += texts.finish()  # now its session knows
                     relay.end_texts(text)
                 if text:
                     yield text
@@ -70,6 +71,7 @@ async def arelay_stream(
                     texts, seen = relay.texts, ""
                 text = await texts.afeed(chunk)
                 if texts.closed:
+                    text += await texts.afinish()  # now its session knows
                     relay.end_texts(text)
                 if text:
                     yield text

@@ -307,7 +307,7 @@ def test_look_behind_of_one_check(check: str, reach: str, characters: int) -> No
 def test_look_behind_of_a_rule_is_that_of_its_widest_check() -> None:
     join = plan("shop").join("output")
     assert join is not None
-    assert (join.what.reach, join.what.look_behind) == ("window", 256)
+    assert (join.what.reach, join.what.look_behind) == ("window", 320)
     rules = {plan("shop").nodes[i].what.name: plan("shop").nodes[i].what for i in join.inputs}
     assert (rules["no_abuse"].reach, rules["no_abuse"].look_behind) == ("window", 10)
     assert (rules["mask_customer_data"].reach, rules["mask_customer_data"].look_behind) == (

@@ -137,6 +137,30 @@ def test_a_match_across_fields_of_a_stream_is_counted() -> None:
     assert is_over(guard)
 
 
+CLOSES = """guardkit 1
+policy closing
+check secret = words { list ["swordfish"] }
+rule closed { tier safety on output when secret then block "No." for session }
+"""
+LONG = "the word is swordfish, and much is said behind it, so that it ends in the middle. " * 5
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [LONG[i : i + 3] for i in range(0, len(LONG), 3)],
+        streamed(("content", LONG)),
+        streamed(("reasoning_content", "so sword"), ("content", LONG[17:])),
+    ],
+    ids=["texts", "field", "across fields"],
+)
+def test_a_stream_that_is_stopped_closes_its_session(events: list[Any]) -> None:
+    guard = loads(CLOSES)
+    with pytest.raises(Blocked):
+        list(guard(session="s")(lambda prompt: iter(events))("hi"))
+    assert is_over(guard)
+
+
 # --- pseudonyms
 
 
