@@ -312,7 +312,7 @@ def test_look_behind_of_a_rule_is_that_of_its_widest_check() -> None:
     assert (rules["no_abuse"].reach, rules["no_abuse"].look_behind) == ("window", 10)
     assert (rules["mask_customer_data"].reach, rules["mask_customer_data"].look_behind) == (
         "match",
-        256,
+        320,
     )
 
 
