@@ -42,6 +42,7 @@ DEFAULT_BUDGET_S = 30.0
 """How long checks that call out may take where the policy declares no budget."""
 
 _TEXT_SURFACES = tuple(surface for surface in SURFACES if surface != "conversation")
+_PLAIN_SURFACES = frozenset(_TEXT_SURFACES) - {"tool_call"}
 
 
 class Guard:
@@ -65,11 +66,12 @@ class Guard:
         self._digest = plan.digest
         self.holds: HoldQueue = holds if holds is not None else MemoryHolds()
         """The queue of texts that wait for approval."""
-        self._silent = {
+        self._silent: dict[str, Callable[[bytes], bool]] = {
             surface: lane.scanner.is_clear if lane.scanner is not None else _always
             for surface, lane in self._engine.lanes.items()
-            if lane.is_silent and surface != "conversation"
+            if lane.is_silent and surface in _PLAIN_SURFACES
         }
+        """Surfaces where one look at a text may settle it. A call is no text: it is read first."""
         self._budgets: dict[str, float] = {
             budget.surface: budget.ms / 1000 for budget in plan.limits.budgets
         }
@@ -128,9 +130,9 @@ class Guard:
             >>> guard.check("hello").action  # doctest: +SKIP
             'pass'
         """
-        if on in self._silent and type(text) is str and context is None:
+        if type(text) is str and _is_ordinary(context, session, tenant):
             begun = perf_counter()
-            if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
+            if self.clear(text, on):
                 elapsed_us = (perf_counter() - begun) * 1e6
                 return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
         event = self._event(
@@ -154,9 +156,9 @@ class Guard:
         again: bool = False,
     ) -> Verdict:
         """Judge a text, awaiting the checks that call out; see `check`."""
-        if on in self._silent and type(text) is str and context is None:
+        if type(text) is str and _is_ordinary(context, session, tenant):
             begun = perf_counter()
-            if text.isascii() and len(text) <= MAX_CHARS and self._silent[on](text.encode()):
+            if self.clear(text, on):
                 elapsed_us = (perf_counter() - begun) * 1e6
                 return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
         event = self._event(
@@ -521,6 +523,15 @@ class Guard:
             raise UsageError(f"a session is named by a str, not {type(session).__name__}")
         if not isinstance(tenant, str):
             raise UsageError(f"a tenant is named by a str, not {type(tenant).__name__}")
+
+
+def _is_ordinary(context: object, session: object, tenant: object) -> bool:
+    """Whether what comes with a text is what it has to be, and need not be looked at."""
+    return (
+        (session is None or type(session) is str)
+        and (context is None or type(context) is dict)
+        and type(tenant) is str
+    )
 
 
 def _always(data: bytes) -> bool:

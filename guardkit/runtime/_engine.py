@@ -88,7 +88,6 @@ class Engine:
         self.needs_session = self.is_stateful or settings.notice is not None
         """Whether events without a session make no sense."""
         self._keeps_texts = _compared_surfaces(plan)
-        self._sequences = {row.name: row for row in plan.sequences}
 
     def judge(self, event: Event) -> Judgement:
         """Judge the next event of its session."""
@@ -156,7 +155,8 @@ class Engine:
                 self.sessions.note_firsts(state, first)
         judged.sort(key=lambda one: self._place[one.row.name])
         outcome = Outcome(self.plan, event, moment, judged, self._rank, self._checks)
-        verdict = outcome.verdict(self._settings.token(event), _since(begun))
+        verdict = outcome.verdict(self._settings.token(event))
+        verdict = verdict._replace(elapsed_us=_since(begun))
         if verdict.session_closed and state is not None and is_final:
             self._close(state, outcome, judged)
         return verdict, outcome

@@ -66,6 +66,8 @@ class Lane:
     """The check node behind each name."""
     covers: Mapping[str, Cover]
     """Whose matches each rule of the surface shows."""
+    stops: frozenset[int]
+    """The finders that speak for rules in force that keep a text from going out as it is."""
     names: Mapping[int, tuple[str, ...]]
     firsts: tuple[Root, ...]
     thens: Mapping[str, int]
@@ -153,6 +155,14 @@ def lane_of(
         and "conversation" not in plan.surfaces
     )
     node_of = {name: node for node, group in names.items() for name in group}
+    covers = {
+        row.name: _cover(row, node_of, finders) for row in plan.rules if surface in row.surfaces
+    }
+    stopping = [
+        covers[row.name].found
+        for row in plan.rules
+        if row.name in covers and row.mode == "enforce" and row.action.verb != "flag"
+    ]
     return Lane(
         surface=surface,
         settler=settler,
@@ -168,9 +178,8 @@ def lane_of(
         sequences=sequences,
         silent=settler.where_silent([node for node in finders if node >= 0]),
         node_of=node_of,
-        covers={
-            row.name: _cover(row, node_of, finders) for row in plan.rules if surface in row.surfaces
-        },
+        covers=covers,
+        stops=frozenset[int]().union(*stopping),
         names=names,
         firsts=firsts,
         thens={root.name: root.node for root in plan.asked("then", surface)},

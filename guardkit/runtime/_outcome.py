@@ -56,11 +56,12 @@ class Outcome:
         self.pieces: tuple[Piece, ...] = ()
         """What was replaced in the text of the event, once there is a verdict."""
 
-    def verdict(self, token: Token, elapsed_us: float) -> Verdict:
+    def verdict(self, token: Token) -> Verdict:
+        """The verdict; how long it took is for whoever began to say."""
         judged = self._judged
         event = self._event
         if not judged:
-            return self.passed(self._plan, event, elapsed_us, self._records())
+            return self.passed(self._plan, event, self._records())
         fired = [one for one in judged if one.standing == "fired"]
         wishes = [Wish(one.row, act) for one in fired for act in one.acts]
         now = self._settle(wishes, token)
@@ -77,7 +78,7 @@ class Outcome:
             text=now.text,
             surface=event.surface,
             policy=self._plan.digest,
-            elapsed_us=elapsed_us,
+            elapsed_us=0.0,
             message=now.text if now.action == "block" else None,
             fired=_named(judged, "fired"),
             exempted=_named(judged, "exempted"),
@@ -98,9 +99,7 @@ class Outcome:
     # --- ready-made verdicts
 
     @staticmethod
-    def passed(
-        plan: Plan, event: Event, elapsed_us: float, records: tuple[Record, ...] = ()
-    ) -> Verdict:
+    def passed(plan: Plan, event: Event, records: tuple[Record, ...]) -> Verdict:
         """Nothing stands against this event."""
         text = event.text if event.arguments is None else spelled(event.arguments)
         return Verdict(
@@ -108,7 +107,7 @@ class Outcome:
             text,
             event.surface,
             plan.digest,
-            elapsed_us,
+            0.0,
             records=records,
             tool=event.tool,
             arguments=event.arguments,
@@ -222,23 +221,17 @@ class Outcome:
         scanner = lane.scanner
         if scanner is None or self._event.given:
             return False
-        silent = [
-            lane.covers[row.name].found
-            for row in self._plan.rules
-            if row.mode == "enforce" and row.name in lane.covers and row.action.verb != "flag"
-        ]
-        rewriting = [
-            lane.covers[row.name].found
-            for row, act in wishes
-            if act.verb == "rewrite" and not act.whole
-        ]
         # What was there before belongs to rules that had their say; what is new is our doing.
-        covered = frozenset[int]().union(*silent) - self.moment.said.keys()
-        covered = covered.union(*rewriting)
+        covered = lane.stops - self.moment.said.keys()
+        for row, act in wishes:
+            if act.verb == "rewrite" and not act.whole:
+                covered |= lane.covers[row.name].found
         for place, some in pieces.items():
-            again = scanner.hits_again(spliced(texts[place], some), covered)
-            for hits in again.values():
-                if any(not _inside(hit.start, hit.end, some) for hit in hits):
+            again = scanner.look(spliced(texts[place], some))
+            if covered & scanner.blind(again).keys():
+                return True
+            for node, hits in again.found.items():
+                if node in covered and any(not _inside(h.start, h.end, some) for h in hits):
                     return True
         return False
 

@@ -126,7 +126,6 @@ class Scanner:
         "_gated",
         "_least",
         "_loose",
-        "_needed",
         "_plain",
         "_reads_views",
         "_sought",
@@ -140,9 +139,6 @@ class Scanner:
         signs = [(_Signs(one.names), one.needs) for one in SIGN_SETS if self._reads_views]
         self._always = tuple(made for made, needs in signs if not needs)
         self._gated = tuple((needs, made) for made, needs in signs if needs)
-        # One pass for the bytes that all these need is cheaper than a pass for each.
-        needs = sorted({need.decode() for needs, _ in self._gated for need in needs})
-        self._needed = _Set([((0, 0), "|".join(map(re2.escape, needs)))] if needs else ()).match
         self._turned = tuple(self._turned_signs())
         self._least = min((getattr(one.finder, "least", 0) for one in sought), default=0)
         """The shortest match of any finder, blanks not counted."""
@@ -173,21 +169,18 @@ class Scanner:
     def is_clear(self, data: bytes) -> bool:
         """Whether an ASCII text holds nothing that any finder could find in any view."""
         if len(data) < self._least:
-            return (
-                True  # too short for any match, however it is written: nothing makes ASCII longer
-            )
+            return True  # nothing makes ASCII longer, however it is written
         if self._plain.match(data):
             return False
         for signs in self._always:
             if signs.match(data):
                 return False
-        if self._needed(data):
-            for needs, signs in self._gated:
-                for byte in needs:
-                    if byte in data:
-                        if signs.match(data):
-                            return False
-                        break
+        for needs, signs in self._gated:
+            for byte in needs:
+                if byte in data:
+                    if signs.match(data):
+                        return False
+                    break
         return all(not signs.match(data) for signs in self._turned)
 
     def look(self, text: str) -> Sighting:
@@ -203,11 +196,6 @@ class Scanner:
         elif not seen:
             return NOTHING
         return self._look_closer(text, seen, signals, is_ascii)
-
-    def hits_again(self, text: str, nodes: frozenset[int]) -> Mapping[int, tuple[Located, ...]]:
-        """What these nodes find in a text that was rewritten."""
-        sighting = self.look(text)
-        return {node: hits for node, hits in sighting.found.items() if node in nodes}
 
     def _signals(self, data: bytes, is_ascii: bool) -> frozenset[str]:
         found: list[str] = []

@@ -49,9 +49,9 @@ def test_an_unknown_surface_is_refused(guard: Guard, on: Any) -> None:
 @pytest.mark.parametrize("session", [3, b"s", ("a",), 1.5])
 def test_a_session_is_a_str(guard: Guard, session: Any) -> None:
     with pytest.raises(UsageError, match="session"):
-        guard.check("hello secret-1234", session=session)
+        guard.check("hello", session=session)
     with pytest.raises(UsageError, match="tenant"):
-        guard.check("hello secret-1234", tenant=session)
+        guard.check("hello", tenant=session)
 
 
 def test_a_policy_that_counts_needs_a_session() -> None:
@@ -159,6 +159,13 @@ def test_every_string_of_a_call_is_judged(guard: Guard) -> None:
     ):
         assert guard.check_tool_call("any", arguments).action == "block", arguments
     assert guard.check_tool_call("any", {"a": 1, "b": [True, None, "fine"]}).action == "pass"
+
+
+def test_the_text_of_a_tool_call_is_read_as_one(guard: Guard) -> None:
+    assert guard.check("not json", on="tool_call").action == "block"
+    assert guard.check('{"a": "secret-1234"}', on="tool_call").action == "block"
+    verdict = guard.check('{"a": 1}', on="tool_call", tool="t")
+    assert (verdict.action, verdict.arguments) == ("pass", {"a": 1})
 
 
 def test_a_tool_call_is_no_stream(guard: Guard) -> None:
