@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,6 @@ from guardkit.errors import UsageError
 from guardkit.plan import Plan
 from guardkit.runtime import (
     MAX_CHARS,
-    MOST_DEPTH,
     Event,
     Explanation,
     HoldQueue,
@@ -31,6 +29,8 @@ from guardkit.runtime import (
     unread,
 )
 from guardkit.types import SURFACES, Surface, Verdict
+
+from ._arguments import is_plain, json_object
 
 if TYPE_CHECKING:
     from guardkit.wrap import Decorator, WrapOptions
@@ -495,14 +495,14 @@ class Guard:
         if not isinstance(name, str):
             raise UsageError(f"a tool's name has to be a str, not {type(name).__name__}")
         self._need_session(session, tenant)
-        read: object = _json_object(arguments) if isinstance(arguments, str) else arguments
+        read: object = json_object(arguments) if isinstance(arguments, str) else arguments
         if read is None and isinstance(arguments, str):
             return self.unread("tool_call", tool=name)
         if not isinstance(read, Mapping):
             raise UsageError(
                 f"the arguments of a tool call have to be a mapping, not {type(arguments).__name__}"
             )
-        if not _is_plain(read):
+        if not is_plain(read):
             return self.unread("tool_call", tool=name)
         if session is not None:
             # What the model was shown as a pseudonym is judged and used as what it stands for.
@@ -560,50 +560,3 @@ def _mapping(value: Mapping[str, object] | None, name: str) -> Mapping[str, obje
     if not isinstance(value, Mapping):
         raise UsageError(f"`{name}` has to be a mapping, not {type(value).__name__}")
     return value
-
-
-def _json_object(text: str) -> Mapping[str, object] | None:
-    """The object a JSON text spells; None for anything else, and for what programs read
-    differently: a name twice, numbers that are none."""
-    try:
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
-        )
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
-
-
-def _refuse(spelled: str) -> object:
-    raise ValueError("not a number")
-
-
-def _finite(spelled: str) -> float:
-    number = float(spelled)
-    if number - number != 0:
-        raise ValueError("not a finite number")
-    return number
-
-
-def _is_plain(value: object, depth: int = 0) -> bool:
-    """Whether arguments are plain data that every check can read, and not nested without end."""
-    if value is None or isinstance(value, str | bool | int):
-        return True
-    if isinstance(value, float):
-        return value - value == 0
-    if depth > MOST_DEPTH:
-        return False
-    if isinstance(value, Mapping):
-        return all(
-            isinstance(key, str) and _is_plain(inner, depth + 1) for key, inner in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return all(_is_plain(inner, depth + 1) for inner in value)
-    return False
