@@ -21,7 +21,7 @@ from pathlib import Path
 import re2
 
 from guardkit.catalog import Hit
-from guardkit.checks.recognisers import ORDER, EntityFinder, recognisers_of
+from guardkit.checks.live.recognisers import ORDER, EntityFinder, recognisers_of
 
 PLATES = ("de_plate", "es_plate", "fr_plate", "it_plate", "nl_plate", "uk_plate")
 KINDS_OF: Mapping[str, tuple[str, ...]] = {

@@ -13,7 +13,8 @@ import zlib
 from collections import Counter
 from typing import Any, NamedTuple
 
-from guardkit.checks._refusal import LABELS, RefusalReader
+from guardkit.checks._refusal import LABELS
+from guardkit.checks.live._refusal import RefusalReader
 
 from .secrets import rows
 

@@ -19,8 +19,8 @@ from typing import Any
 import re2
 
 from guardkit.catalog import Hit
-from guardkit.checks._secret_shapes import KINDS
-from guardkit.checks._secrets import SecretsFinder
+from guardkit.checks._secrets import KINDS
+from guardkit.checks.live._secrets import SecretsFinder
 
 
 def rows(path: str) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """What a guard costs while it runs: W1 to W4 of the targets, beside their floors in the same run.
 
-Each benchmark asserts the answer too, and keeps the floor and the ratio to it. The limits asserted
-catch a fall on a busy machine; they are not the targets. W1 (1.8 times the raw scan at 1 KB) and W4
-(58 us, 1.2 times its floor) are not met yet. Texts are distinct:
-an automaton that has seen a text before is faster on it.
+Each benchmark asserts the answer too, and keeps the floor, the ratio to it and the target side by
+side. The limits asserted are a quarter above what was reached; they are not the targets. W1 (1.8
+times the raw scan at 1 KB) and W4 (1.2 times its floor) are not met yet. Texts are distinct: an
+automaton that has seen a text before is faster on it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ from guardkit.guard import Guard, loads
 from .workload import near_hits, patterns, policy, text, with_values
 
 MAX_MEM = 64 << 20
+
+W1_TARGET = 1.8
+W1_LIMIT = 3.0
+W1_LIMIT_SHORT = 4.4
+W1_LIMIT_RAW = 1.75
+W1H_LIMIT = 4.0
+W4_TARGET = 1.2
+W4_LIMIT = 3.7
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +75,24 @@ def paired(
     return median(floors), median(works)
 
 
-def keep(benchmark: BenchmarkFixture, floor_s: float, work_s: float) -> float:
-    """Keep floor, time and ratio in the report; gives the ratio."""
+def keep(
+    benchmark: BenchmarkFixture, floor_s: float, work_s: float, target: float | None = None
+) -> float:
+    """Keep floor, time, ratio and the ratio that is the target in the report; gives the ratio."""
     benchmark.extra_info["floor_us"] = round(floor_s * 1e6, 2)
     benchmark.extra_info["work_us"] = round(work_s * 1e6, 2)
     benchmark.extra_info["ratio"] = round(work_s / floor_s, 2)
+    benchmark.extra_info["target"] = target
     return work_s / floor_s
 
 
-@pytest.mark.parametrize("size", [200, 1024, 8192, 65536])
-def test_w1_clean_text(benchmark: BenchmarkFixture, guard: Guard, bare: Any, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [(200, W1_LIMIT_SHORT), (1024, W1_LIMIT), (8192, W1_LIMIT), (65536, W1_LIMIT)],
+)
+def test_w1_clean_text(
+    benchmark: BenchmarkFixture, guard: Guard, bare: Any, size: int, limit: float
+) -> None:
     """The target is 1.8 times the raw scan at 1 KB. What is above it looks for disguises."""
     count = max(20, 500_000 // size)
     warm, texts = (
@@ -86,7 +102,7 @@ def test_w1_clean_text(benchmark: BenchmarkFixture, guard: Guard, bare: Any, siz
     assert sum(guard.check(one).action != "pass" for one in texts) <= max(2, count // 50)
     following = cycle(texts)
     benchmark(lambda: guard.check(next(following)))
-    assert keep(benchmark, floor_s, work_s) <= 8
+    assert keep(benchmark, floor_s, work_s, W1_TARGET) <= limit
 
 
 def test_w1_clean_text_without_views(benchmark: BenchmarkFixture, bare: Any) -> None:
@@ -96,7 +112,7 @@ def test_w1_clean_text_without_views(benchmark: BenchmarkFixture, bare: Any) -> 
     floor_s, work_s = paired(bare.Match, guard.check, warm, texts)
     following = cycle(texts)
     benchmark(lambda: guard.check(next(following)))
-    assert keep(benchmark, floor_s, work_s) <= 2.5
+    assert keep(benchmark, floor_s, work_s, W1_TARGET) <= W1_LIMIT_RAW
 
 
 def test_w1h_hostile_text(benchmark: BenchmarkFixture, guard: Guard, bare: Any) -> None:
@@ -104,7 +120,7 @@ def test_w1h_hostile_text(benchmark: BenchmarkFixture, guard: Guard, bare: Any) 
     floor_s, work_s = paired(bare.Match, guard.check, warm, texts)
     following = cycle(texts)
     benchmark(lambda: guard.check(next(following)))
-    keep(benchmark, floor_s, work_s)
+    assert keep(benchmark, floor_s, work_s) <= W1H_LIMIT
 
 
 def test_w2_wrapped_call(benchmark: BenchmarkFixture) -> None:
@@ -187,4 +203,4 @@ def test_w4_redact_four_values(benchmark: BenchmarkFixture, bare: Any) -> None:
     floor_s, work_s = paired(floor, guard.check, warm, texts)
     following = cycle(texts)
     benchmark(lambda: guard.check(next(following)))
-    keep(benchmark, floor_s, work_s)
+    assert keep(benchmark, floor_s, work_s, W4_TARGET) <= W4_LIMIT

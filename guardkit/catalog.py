@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -174,6 +175,10 @@ class Subject(Protocol):
     def views(self) -> tuple[Viewed, ...]:
         """Every view of the text, the original first."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the views show all there is. Where not, who reads them may not say no."""
+
     def protected(self, source: str) -> tuple[str, ...] | None:
         """The texts of `context`, `retrieved` or `input`; None when there are none."""
 
@@ -221,6 +226,14 @@ class Caller(Protocol):
         """The answer; an exception is an unknown."""
 
 
+@runtime_checkable
+class Rated(Protocol):
+    """A live check that knows the score behind a rate: what `at fpr 0.5%` asks."""
+
+    def threshold(self, measure: str, rate: float) -> float | None:
+        """The score at which `measure` is `rate`; None where nobody measured that."""
+
+
 Live = Finder | Reader | Caller
 
 
@@ -237,6 +250,17 @@ class Setting(Protocol):
 
     def file(self, name: str) -> bytes:
         """A data file of the policy, by the name the check's config has for it."""
+
+    def folder(self, name: str) -> Path:
+        """A folder of the policy, by the name the check's config has for it: a model, say.
+
+        Raises:
+            BindError: It does not exist, or leads outside of the policy's own folder.
+        """
+
+    @property
+    def device(self) -> str:
+        """Where models run: `auto`, `cpu` or `gpu`."""
 
     @property
     def in_thread(self) -> Callable[..., Awaitable[Any]]:

@@ -129,6 +129,18 @@ class Verdict(NamedTuple):
     otherwise: Next | None = None
     session_closed: bool = False
 
+    @classmethod
+    def passed(
+        cls, text: str, surface: Surface, policy: str, elapsed_us: float, tool: str | None
+    ) -> Verdict:
+        """Nothing stands against a text and there is nothing to record: the usual verdict.
+
+        Twenty default arguments cost more than the rest of it.
+        """
+        if tool is not None:
+            return cls("pass", text, surface, policy, elapsed_us, tool=tool)
+        return cls._make(("pass", text, surface, policy, elapsed_us, *_DEFAULTS))
+
     @property
     def is_allowed(self) -> bool:
         """Whether `text` may be delivered as an answer to the question asked."""
@@ -177,3 +189,6 @@ class Verdict(NamedTuple):
     def __repr__(self) -> str:
         by = f" by {', '.join(self.fired)}" if self.fired else ""
         return f"<Verdict {self.action} on {self.surface}{by}>"
+
+
+_DEFAULTS = tuple(Verdict._field_defaults.values())

@@ -1,8 +1,11 @@
-"""What checks do, one file a kind, each declaring its own spec and holding its reference page."""
+"""What checks are and do: two files a kind, one for the language and one for the engine."""
 
 from __future__ import annotations
 
-from guardkit.catalog import Bind, CheckSpec
+from collections.abc import Mapping
+from importlib import import_module
+
+from guardkit.catalog import Bind, CheckSpec, Live, Setting
 
 from . import (
     _canary,
@@ -52,21 +55,26 @@ SPECS: tuple[CheckSpec, ...] = (
 )
 """Every kind that ships, sorted by name; `guard` makes the catalog from them."""
 
+
+def _late(kind: str) -> Bind:
+    """The `bind` of a kind, whose file is loaded with the first check that is bound."""
+
+    def bind(config: Mapping[str, object], setting: Setting) -> Live:
+        file_of_kind = import_module(f"{__name__}.live._{kind}")
+        live: Live = file_of_kind.bind(config, setting)
+        return live
+
+    return bind
+
+
+# fmt: off
 BINDS: dict[str, Bind] = {
-    "canary": _canary.bind,
-    "echo": _echo.bind,
-    "entities": _entities.bind,
-    "invisible": _invisible.bind,
-    "judge": _judge.bind,
-    "length": _length.bind,
-    "links": _links.bind,
-    "pattern": _pattern.bind,
-    "python": _python.bind,
-    "refusal": _refusal.bind,
-    "repetition": _repetition.bind,
-    "schema": _schema.bind,
-    "script": _script.bind,
-    "secrets": _secrets.bind,
-    "words": _words.bind,
+    kind: _late(kind)
+    for kind in (
+        "canary", "classifier", "echo", "entities", "grounded", "invisible", "judge", "length",
+        "links", "pattern", "python", "refusal", "repetition", "schema", "script", "secrets",
+        "similarity", "words",
+    )
 }
-"""What each kind does. The kinds that are missing here need models."""
+# fmt: on
+"""What each kind does, out of `live/`."""

@@ -1,8 +1,10 @@
 """Gives the score of one label of a trained model, or names the likeliest of several labels.
 
-The model is a shipped tier, or any directory with `model.onnx` and `tokenizer.json`. With `label`
-the answer is a score from 0 to 1. With `labels` the answer is one of them, for conditions such as
-`refusal.kind == "full"`. A long text is read in overlapping windows and none is skipped silently.
+The model is a shipped tier, or a model directory inside the policy's folder: what `guardkit models
+import` makes of an ONNX export, and `guardkit train` of labelled texts. With `label` the answer is
+a score from 0 to 1. With `labels` the answer is one of them, for conditions such as `refusal.kind
+== "full"`. A long text is read in overlapping windows and none is skipped. Beside the text itself
+its views are read, such as what stands in it in base64; the worst one counts.
 
 Why it matters
     Some things have no shape and no fixed wording: abuse, an injected instruction, personal advice.
@@ -10,8 +12,8 @@ Why it matters
 
 Known misses
     Text unlike its training data, above all other languages and new disguises. A harmful text
-    spread thinly over many windows. A score is no probability until it is calibrated. `window
-    first` reads the beginning only; the trace says how much stayed unread.
+    spread thinly over many windows. A score is no probability until it is calibrated. With `window
+    first` nothing after the first window counts.
 
 Example
     check advice = classifier {
@@ -26,19 +28,25 @@ Example
 
 Options
     model: static or mini (when left out), or the path of a model directory
-    head: which head of a shipped tier: "injection", "toxicity" …
+    head: which head of the model: "injection", "toxicity" …; may be left out if it has only one
     digest: the sha256 digest of the model directory; a directory needs one
-    label: the label whose score is the answer; the head's own when left out
-    labels: the labels it may answer with; makes the answer a label
+    label: the label whose score is the answer; may be left out if the head has only one
+    labels: the labels it may answer with, all that the head has; makes the answer a label
     window: worst (the highest score of any window, when left out) or first
-    calibration: a table of thresholds and error rates, needed for `at fpr` with your own model
+    calibration: a table of thresholds and error rates, needed for `at fpr` with your own model: its
+    `guardkit.json` after `guardkit models calibrate`, or `{"fpr": [[0.005, 0.91], …]}`
 
     At least one of `model` and `head` is needed.
 
 Cost
     Shares `mini`: about 13 ms for 1 KB, once per text for all heads. With `model static` it shares
     `static`: about 0.1 ms for 1 KB. A directory of your own is a pass of its own, priced as a
-    6-layer encoder: measure a larger one with `guardkit bench`.
+    6-layer encoder: measure a larger one with `guardkit bench`. Each view that differs from the
+    text costs as much again; ordinary text has none.
+
+    On a stream, text goes out once a window around it is cleared, some hundred characters later. A
+    static model clears it at once. Where only a dearer one could say no, the rest waits for the end
+    of the text.
 
 Data it reads
     The text; its calibration, when the policy is compiled; its model, at bind. No network.
@@ -61,7 +69,7 @@ SPEC = CheckSpec(
         PropertySpec(
             "model", "model", "a shipped tier or a model directory", choices=("static", "mini")
         ),
-        PropertySpec("head", "text", "which head of a shipped tier"),
+        PropertySpec("head", "text", "which head of the model"),
         DIGEST,
         PropertySpec("label", "text", "the label whose score is the answer"),
         PropertySpec("labels", "texts", "the labels it may answer with"),

@@ -28,7 +28,8 @@ Example
 
 Options
     kinds: the kinds to find, from the table below; with `model` alone, all that the model gives
-    model: the path of a token-classification model directory; adds what the recognisers cannot find
+    model: the path of a token-classification model directory; adds what the recognisers cannot
+    find. Its labels `PER`, `LOC`, `GPE`, `ORG` … are the kinds below; any other is its own kind
     digest: the sha256 digest of the model directory; a directory needs one
     label: what `{label}` stands for in a rewrite; the kind in capitals when left out
     views: raw, cleaned, folded, all; all when left out
@@ -53,7 +54,7 @@ Cost
     Shares `scan`: the recognisers join the one pass over the text, about 13 µs for 1 KB. Where that
     pass sees a shape that may be a value, the text is read again: 0.1 ms for 1 KB and one kind,
     about 0.5 ms for all kinds and a text full of numbers. A model is a pass of its own, some
-    milliseconds.
+    milliseconds, and what it judges on a stream waits for the end of the text.
 
 Data it reads
     The text and its views; its model, at bind. No network.
@@ -61,10 +62,7 @@ Data it reads
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from guardkit.catalog import CheckSpec, Finder, PropertySpec, Setting
-from guardkit.errors import BindError
+from guardkit.catalog import CheckSpec, PropertySpec
 
 from ._properties import DIGEST, LABEL, VIEWS
 from ._shared_costs import ANY_OTHER, OWN_MODEL, scan_cost
@@ -162,8 +160,6 @@ RECOGNISED: tuple[str, ...] = (
 
 ENTITIES: tuple[str, ...] = tuple(sorted(RECOGNISED + NEED_A_MODEL))
 
-_WITHOUT_BLANKS = frozenset({"crypto_wallet", "email", "url"})
-
 SPEC = CheckSpec(
     kind="entities",
     summary="Answers yes where personal data stands, and labels each find with its kind",
@@ -183,28 +179,3 @@ SPEC = CheckSpec(
     yes_rate=0.05,
     costs=(("model", ANY_OTHER, OWN_MODEL),),
 )
-
-
-def bind(config: Mapping[str, object], setting: Setting) -> Finder:
-    """The recognisers of the kinds asked for.
-
-    Raises:
-        BindError: A kind needs a model, or a model is given, which this version cannot run.
-    """
-    from .recognisers import (  # many patterns: not while importing
-        EntityFinder,
-        recognisers_of,
-        width_of,
-    )
-
-    kinds = config.get("kinds", ())
-    assert isinstance(kinds, tuple)
-    if "model" in config:
-        raise BindError(f"`{setting.name}`: models for names cannot be run yet; remove `model`")
-    names = [kind for kind in kinds if kind in NEED_A_MODEL]
-    if names:
-        quoted = ", ".join(f"`{name}`" for name in names)
-        verb = "needs" if len(names) == 1 else "need"
-        raise BindError(f"`{setting.name}`: {quoted} {verb} a model; give `model` and `digest`")
-    spaced = width_of(kind for kind in kinds if kind not in _WITHOUT_BLANKS)
-    return EntityFinder(recognisers_of(kinds), spaced=spaced)

@@ -8,7 +8,7 @@ Why it matters
     before they are anything else. It also bounds what every later check costs.
 
 Known misses
-    Tokens are those of the shipped tokenizer, not of your model: leave room. Characters are code
+    Tokens are those of the shipped `static` model, not of yours: leave room. Characters are code
     points, so one emoji may count as several. Words stand between blanks: text in a language that
     writes none is one word.
 
@@ -31,15 +31,12 @@ Cost
     needs `hold_back all`. A text past `max` is a yes at once, and the rest is not awaited.
 
 Data it reads
-    The text. No file, no network.
+    The text; with a bound in tokens the shipped `static` model, at bind. No network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from guardkit.catalog import Answer, CheckSpec, Cost, PropertySpec, Setting, Subject
-from guardkit.errors import BindError
+from guardkit.catalog import CheckSpec, Cost, PropertySpec
 
 from ._properties import MAX_CHARS
 
@@ -67,70 +64,3 @@ SPEC = CheckSpec(
     answers_with=(("max", "answer"), ("min", "answer")),
     costs=(("max", "tokens", _TOKENIZED), ("min", "tokens", _TOKENIZED)),
 )
-
-
-def bind(config: Mapping[str, object], setting: Setting) -> Length:
-    """A reader that measures texts.
-
-    Raises:
-        BindError: A bound is in tokens, and there is no tokenizer here.
-    """
-    most, least = _bound(config, "max"), _bound(config, "min")
-    return Length(most, least)
-
-
-Measure = Callable[[str], int]
-"""How long a text is, in some unit."""
-
-
-def _lines(text: str) -> int:
-    """Lines as an editor numbers them; a break at the end begins no new one."""
-    return text.count("\n") + (not text.endswith("\n") and text != "")
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-_MEASURES: dict[str, Measure] = {
-    "chars": len,
-    "words": lambda text: len(text.split()),
-    "lines": _lines,
-    "bytes": _bytes,
-}
-
-
-def _bound(config: Mapping[str, object], name: str) -> tuple[float, Measure] | None:
-    found = config.get(name)
-    if not isinstance(found, tuple):
-        return None
-    number, unit = found
-    if unit not in _MEASURES:
-        raise BindError(f"`{name}` in {unit} needs the models, which are not here")
-    return float(number), _MEASURES[unit]
-
-
-class Length:
-    """Measures a text; implements `Reader`.
-
-    Args:
-        most: The largest length that is fine, and how it is measured.
-        least: The smallest one.
-    """
-
-    __slots__ = ("_least", "_most")
-
-    def __init__(
-        self, most: tuple[float, Measure] | None, least: tuple[float, Measure] | None
-    ) -> None:
-        self._most = most
-        self._least = least
-
-    def read(self, subject: Subject) -> Answer:
-        """The number of characters, or whether a bound is passed."""
-        text = subject.text
-        if self._most is None and self._least is None:
-            return Answer(float(len(text)))
-        if self._most is not None and self._most[1](text) > self._most[0]:
-            return Answer(True)
-        return Answer(self._least is not None and self._least[1](text) < self._least[0])

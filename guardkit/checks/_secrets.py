@@ -95,20 +95,67 @@ Data it reads
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from guardkit.catalog import CheckSpec, PropertySpec
 
-from guardkit.catalog import CheckSpec, Form, Hit, PropertySpec, Setting
-from guardkit.errors import BindError, CheckError
-
-from ._matches import TooManyError
 from ._properties import LABEL, VIEWS
-from ._secret_seekers import Find, seekers_of
-from ._secret_shapes import KINDS
 from ._shared_costs import scan_cost
 
 ENTROPY = 3.5
 """How many bits a character of a key without a shape has to carry, unless the policy says."""
+
+# fmt: off
+KINDS: tuple[str, ...] = (
+    "abuseipdb_key", "adobe_secret", "adyen_key", "age_key", "airtable_token", "aiven_token",
+    "alchemy_url", "algolia_key", "alibaba_access_key", "amqp_url", "anthropic_key", "api_key",
+    "apify_token", "artifactory_key", "artifactory_token", "asana_token", "assemblyai_key",
+    "atlassian_token", "auth0_secret", "aws_access_key", "aws_appsync_key", "aws_bedrock_key",
+    "aws_mws_token", "aws_secret_key", "aws_session_token", "axiom_token", "azure_ad_secret",
+    "azure_container_key", "azure_devops_token", "azure_key", "azure_openai_key", "azure_sas",
+    "azure_shared_key", "basic_auth_url", "bearer_token", "binance_key", "bitbucket_token",
+    "bitcoin_private_key", "bitly_token", "box_secret", "braintree_token", "brevo_key",
+    "bugsnag_key", "buildkite_token", "canva_secret", "cerebras_key", "chargebee_key",
+    "circleci_token", "clickup_token", "clojars_token", "cloudflare_key", "cloudinary_secret",
+    "codacy_token", "codecov_token", "cohere_key", "coinbase_key", "coinbase_secret",
+    "confluent_key", "connection_string", "contentful_token", "crates_token", "database_url",
+    "databricks_token", "datadog_app_key", "datadog_key", "deepgram_key", "deepl_key", "deno_token",
+    "digitalocean_token", "discord_secret", "discord_token", "discord_webhook", "docker_token",
+    "doppler_token", "dropbox_token", "duffel_token", "dynatrace_token", "easypost_key",
+    "elastic_key", "elevenlabs_key", "ethereum_private_key", "etherscan_key", "facebook_secret",
+    "facebook_token", "fastly_token", "figma_token", "finnhub_key", "firebase_server_key",
+    "fireworks_key", "flutterwave_key", "fly_token", "frameio_token", "gcp_api_key",
+    "gcp_service_account", "github_fine_token", "github_token", "gitlab_runner_token",
+    "gitlab_token", "gitter_token", "gocardless_token", "google_chat_webhook", "google_maps_secret",
+    "google_oauth_secret", "google_oauth_token", "google_refresh_token", "grafana_token",
+    "groq_key", "heroku_key", "heroku_legacy_key", "honeycomb_key", "hubspot_token",
+    "huggingface_token", "ibm_cloud_key", "infisical_token", "infura_secret", "infura_url",
+    "instagram_secret", "instagram_token", "intercom_token", "ionic_token", "jina_key",
+    "jwk_private_key", "jwt", "kraken_key", "kucoin_secret", "langfuse_key", "langsmith_key",
+    "launchdarkly_key", "linear_key", "linkedin_legacy_secret", "linkedin_secret", "lob_key",
+    "logfire_token", "mailchimp_key", "mailgun_key", "mandrill_key", "mapbox_token", "mistral_key",
+    "mongodb_atlas_key", "mongodb_url", "mysql_url", "neon_key", "netlify_token",
+    "newrelic_browser_key", "newrelic_key", "notion_token", "npm_token", "nuget_key", "nvidia_key",
+    "oauth_client_secret", "okta_legacy_token", "okta_token", "onepassword_key",
+    "onepassword_token", "openai_key", "openrouter_key", "openweather_key", "opsgenie_key",
+    "packagist_token", "paddle_key", "pagerduty_legacy_key", "password", "paypal_secret",
+    "perplexity_key", "pinecone_key", "plaid_secret", "plaid_token", "planetscale_token",
+    "postgres_url", "posthog_key", "postman_key", "postmark_token", "prefect_key", "private_key",
+    "pulumi_token", "pusher_secret", "pypi_token", "rapidapi_key", "razorpay_key", "readme_key",
+    "reddit_secret", "redis_url", "render_key", "replicate_token", "resend_key", "rollbar_token",
+    "rubygems_key", "salesforce_token", "scaleway_key", "scalingo_token", "segment_key",
+    "sendgrid_key", "sentry_legacy_token", "sentry_token", "shippo_token", "shodan_key",
+    "shopify_token", "slack_app_token", "slack_token", "slack_webhook", "snyk_legacy_token",
+    "snyk_token", "sonar_token", "sourcegraph_token", "spotify_secret", "square_secret",
+    "square_token", "stripe_key", "stripe_publishable_key", "stripe_webhook_secret",
+    "sumologic_key", "supabase_key", "tailscale_key", "tavily_key", "teams_webhook",
+    "telegram_token", "tencent_secret_id", "terraform_token", "together_key", "travis_token",
+    "trello_token", "twilio_auth_token", "twilio_key", "twitch_secret", "twitter_bearer",
+    "twitter_secret", "typeform_token", "vault_token", "vercel_legacy_token", "vercel_token",
+    "virustotal_key", "voyage_key", "wandb_key", "wireguard_key", "woocommerce_key",
+    "wordpress_secret", "xai_key", "yahoo_secret", "yandex_key", "yandex_token", "zapier_webhook",
+    "zendesk_token", "zoho_token", "zoom_secret",
+)
+# fmt: on
+"""Every kind, by name; a test holds them against the shapes."""
 
 SPEC = CheckSpec(
     kind="secrets",
@@ -133,109 +180,3 @@ SPEC = CheckSpec(
     width=512,
     yes_rate=0.005,
 )
-
-
-def bind(config: Mapping[str, object], setting: Setting) -> SecretsFinder:
-    """A finder for the kinds and the known secrets of one check.
-
-    Raises:
-        BindError: The file of known secrets cannot be used.
-    """
-    kinds = config.get("kinds")
-    floor = config.get("entropy")
-    known = config.get("known")
-    return SecretsFinder(
-        setting.name,
-        kinds if isinstance(kinds, tuple) else KINDS,
-        floor=floor if isinstance(floor, float) else ENTROPY,
-        known=_known(setting, str(known[0]), str(known[1])) if isinstance(known, tuple) else (),
-        has_labels="label" not in config,
-    )
-
-
-MIN_KNOWN, MAX_KNOWN = 6, 512
-"""A known secret of fewer characters stands in innocent text; a longer one is a file."""
-
-
-def _known(setting: Setting, name: str, digest: str) -> tuple[str, ...]:
-    """The secrets of a file. What it holds is in no error."""
-    content = setting.file(name)
-    if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise BindError(f"the file `{name}` has changed since the policy was compiled")
-    try:
-        lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise BindError(f"the file `{name}` is not UTF-8 text") from None
-    for number, line in enumerate(lines, 1):
-        if line and not MIN_KNOWN <= len(line) <= MAX_KNOWN:
-            raise BindError(
-                f"line {number} of `{name}` has {len(line)} characters:"
-                f" a known secret has {MIN_KNOWN} to {MAX_KNOWN}"
-            )
-    return tuple(dict.fromkeys(filter(None, lines)))
-
-
-class SecretsFinder:
-    """Finds secrets in a text; implements `Finder`.
-
-    Args:
-        name: The check's name, for errors.
-        kinds: The kinds to find.
-        floor: How many bits a character of a key without a shape has to carry.
-        known: Secrets that are known by heart.
-        has_labels: Whether a find is labelled with its kind.
-    """
-
-    __slots__ = ("_has_labels", "_name", "_seekers", "key_words", "words")
-
-    def __init__(
-        self,
-        name: str,
-        kinds: Iterable[str],
-        *,
-        floor: float = ENTROPY,
-        known: Sequence[str] = (),
-        has_labels: bool = True,
-    ) -> None:
-        self._name = name
-        self._has_labels = has_labels
-        self._seekers = seekers_of(frozenset(kinds), floor, known)
-        self.key_words: tuple[str, ...] = ()
-        self.words: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"SecretsFinder({self._name!r}, …)"  # INVARIANT: no known secret is shown
-
-    def needles(self, form: Form) -> tuple[str, ...]:
-        """How each kind begins. Keys hold digits, so there is nothing to find in folded text."""
-        return tuple(seeker.needle for seeker in self._seekers) if form == "plain" else ()
-
-    def find(self, text: str, seen: Sequence[int], form: Form) -> Sequence[Hit]:
-        """Every secret in one view, each labelled with its kind in capitals.
-
-        Raises:
-            CheckError: There are more places to look at than can be.
-        """
-        found: list[Find] = []
-        for index in seen:
-            try:
-                found.extend(self._seekers[index].find(text))  # keeps what came before a fault
-            except TooManyError as error:
-                # A text that was made to be slow is rather covered than read to its end.
-                if not found:
-                    raise CheckError(f"`{self._name}` has too many places to look at") from error
-                found.append(found[-1]._replace(start=error.start, end=len(text)))
-        label = str.upper if self._has_labels else lambda _: ""
-        return [Hit(find.start, find.end, label(find.kind)) for find in _settled(found)]
-
-
-def _settled(found: list[Find]) -> list[Find]:
-    """The outermost finds, each with the name of what says most about it."""
-    found.sort(key=lambda find: (find.start, -find.end, find.rank))
-    kept: list[Find] = []
-    for find in found:
-        if not kept or find.end > kept[-1].end:
-            kept.append(find)
-        elif find.rank < kept[-1].rank:
-            kept[-1] = kept[-1]._replace(kind=find.kind, rank=find.rank)
-    return kept

@@ -1,8 +1,8 @@
 """Gives a score: how near the text comes to the nearest of its examples.
 
 0 is unrelated, 1 is the same sentence. A long text is read in overlapping windows and the nearest
-window counts, so one sentence in a long page is found. Compare the score in a rule:
-`banking >= 0.60`.
+window counts, so one sentence in a long page is found. Its views are read too, such as what stands
+in it in base64. Compare the score in a rule: `banking >= 0.60`.
 
 Why it matters
     Ten example sentences describe a topic better than ten patterns, and need no training. It is
@@ -29,7 +29,8 @@ Options
 
 Cost
     Shares `static`: about 0.1 ms for 1 KB, once per text whatever the number of checks. With
-    `encoder mini` it shares `mini`: about 13 ms for 1 KB.
+    `encoder mini` it shares `mini`: about 13 ms for 1 KB, and what it judges on a stream waits for
+    the end of the text.
 
 Data it reads
     The text; its file, when the policy is compiled; the shipped encoder, at bind. No network.

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from guardkit.errors import BindError
-from guardkit.guard import CATALOG, Guard, ParamValue, data_of
+from guardkit.guard import CATALOG, Guard, ParamValue, data_of, folder_of, policy_path
 from guardkit.runtime import Machine
 
 from ._compiled import planned_file
-from ._policies import policy_path
 from ._screen import Screen
 
 
@@ -23,7 +22,8 @@ def bound_file(
     if plan is None:
         return None
     try:
-        return Guard(plan, catalog=CATALOG, machine=Machine(data_of(path.parent, std)))
+        machine = Machine(data_of(path.parent, std), folder=folder_of(path.parent, std))
+        return Guard(plan, catalog=CATALOG, machine=machine)
     except BindError as error:
         for problem in error.problems:
             show.complain(problem)

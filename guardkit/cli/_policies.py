@@ -55,19 +55,6 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in files if name.endswith(SUFFIX))
 
 
-def policy_path(name: str) -> Path:
-    """The file that is meant: where there is none, `starter` is the policy that ships."""
-    path = Path(name)
-    if re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) and not path.exists():
-        # Imported here: most verbs are given a file.
-        from guardkit.guard import shipped
-
-        ready = shipped("policies") / name / f"{name}{SUFFIX}"
-        if ready.is_file():
-            return ready
-    return path
-
-
 def problem(name: str, slug: str, message: str, *, help: str = "") -> Diagnostic:
     """A diagnostic about a file as a whole."""
     return diagnose(slug, Place(Source(name, ""), Span(0, 0)), message, help=help)

@@ -96,7 +96,8 @@ def _parquet(path: Path) -> _Rows:
         try:
             from pyarrow import ArrowException, parquet  # type: ignore
         except ImportError:
-            raise DataError(f"`{shown}` is Parquet; to read it: pip install pyarrow") from None
+            advice = "to read it: pip install 'guardkit[parquet]'"
+            raise DataError(f"`{shown}` is Parquet; {advice}") from None
         try:
             batches = parquet.ParquetFile(file).iter_batches()
             yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)

@@ -10,7 +10,7 @@ from typing import Literal
 import click
 
 from guardkit.diagnostics import visible
-from guardkit.guard import compile_file, data_of
+from guardkit.guard import compile_file, data_of, folder_of
 from guardkit.semantics import TestCase
 from guardkit.testing import run_tests
 
@@ -112,7 +112,8 @@ def _run(
     tells = told and show.progress
     if tells:
         show.err.write(f"{visible(suite.path)} ")
-    for result in run_tests(checked.policy, data_of(path.parent, std), wanted=wanted):
+    read, folder = data_of(path.parent, std), folder_of(path.parent, std)
+    for result in run_tests(checked.policy, read, wanted=wanted, folder=folder):
         suite.results.append(result)
         if tells:
             mark, style = _MARKS[result.status]

@@ -28,6 +28,13 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "Bring models",
+        (
+            ("models", "List, verify, import and calibrate models"),
+            ("train", "Make a model of labelled texts"),
+        ),
+    ),
+    (
         "Understand it",
         (
             ("graph", "Draw the compiled rule graph"),
@@ -39,6 +46,17 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 ONE_LINERS = dict(line for _, verbs in SECTIONS for line in verbs)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+FORMAT = click.option(
+    "--format",
+    "format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    metavar="FORMAT",
+    help="text or json; text when left out.",
+)
+"""For verbs that speak to people and to programs."""
 
 
 def version() -> str:
@@ -95,6 +113,36 @@ def verb(name: str) -> Callable[[Callable[..., int]], click.Command]:
         )(function)
         command.params += shared_options()
         return command
+
+    return make
+
+
+def member(name: str) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a function one of the verbs of a family, with the options that all verbs share."""
+
+    def make(function: Callable[..., int]) -> click.Command:
+        command = click.command(name, cls=Verb, context_settings=CONTEXT)(function)
+        command.params += shared_options()
+        return command
+
+    return make
+
+
+def family(name: str, *members: click.Command) -> Callable[[Callable[[], None]], click.Group]:
+    """Make a function the verb of this name that has verbs of its own; it is only its help."""
+
+    def make(function: Callable[[], None]) -> click.Group:
+        group = click.group(
+            name,
+            context_settings=CONTEXT,
+            short_help=ONE_LINERS[name],
+            subcommand_metavar="VERB ...",
+            options_metavar="[OPTIONS]",
+        )(function)
+        for one in members:
+            group.add_command(one)
+        group.params += shared_options()
+        return group
 
     return make
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 
-from guardkit._util.contained import ContainmentError, read_contained
+from guardkit._util.contained import ContainmentError, read_contained, resolve_contained
 from guardkit.catalog import Catalog
 from guardkit.checks import BINDS, DISGUISES, SPECS
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
-from guardkit.errors import PolicyError, UsageError
+from guardkit.errors import BindError, PolicyError, UsageError
 from guardkit.plan import Plan, lower, verify_budgets
 from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
 from guardkit.syntax import ast, decode
@@ -30,6 +31,17 @@ def shipped(folder: str) -> Path:
     package = Path(__file__).parent.parent
     packaged = package / f"_{folder}"
     return packaged if packaged.is_dir() else package.parent / folder
+
+
+def policy_path(policy: str | Path) -> Path:
+    """The file that is meant: where there is none, `starter` is the policy that ships."""
+    path = Path(policy)
+    name = str(policy)
+    if re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) and not path.exists():
+        ready = shipped("policies") / name / f"{name}.guard"
+        if ready.is_file():
+            return ready
+    return path
 
 
 def read_source(path: Path, shown: str) -> Source | Diagnostic:
@@ -99,6 +111,10 @@ class Disk:
         content = self._read(home.root, path, MAX_DATA_BYTES)
         return Data(home.prefix + path, content)
 
+    def folder(self, name: str, user: Source) -> str:
+        home = self._homes[user.path]
+        return home.prefix + (home.folder / name).as_posix()
+
     @staticmethod
     def _read(root: Path, path: str, limit: int) -> bytes:
         try:
@@ -120,6 +136,36 @@ def data_of(root: Path, std: Path | None = None) -> Callable[[str], bytes]:
         return read_contained(root, name, MAX_DATA_BYTES)
 
     return read
+
+
+def folder_of(root: Path | None, std: Path | None = None) -> Callable[[str], Path]:
+    """Gives the folders of a checked policy by the names its checks have for them.
+
+    Args:
+        root: The policy's own folder; None for policy text that lies in none.
+        std: Where the shipped modules lie.
+    """
+
+    def folder(name: str) -> Path:
+        home, inside = root, name
+        if name.startswith("std:"):
+            home, inside = std or shipped("policies") / "std", name.removeprefix("std:")
+        if home is None:
+            raise BindError(f"the folder `{name}` cannot be used: the policy has none of its own")
+        try:
+            return resolve_contained(home, inside)
+        except ContainmentError as error:
+            said = _NO_FOLDER.get(error.kind, "it cannot be read")
+            raise BindError(f"the folder `{name}` cannot be used: {said}") from None
+
+    return folder
+
+
+_NO_FOLDER = {
+    "missing": "it does not exist",
+    "outside": "it leads outside the policy's folder",
+    "not-a-file": "it is not a folder",
+}
 
 
 @contextmanager
@@ -181,6 +227,9 @@ class _StdOnly(Disk):
         if user.path == self._shown:
             return NoLibrary().data(name, user)
         return super().data(name, user)
+
+    def folder(self, name: str, user: Source) -> str:
+        return name if user.path == self._shown else super().folder(name, user)
 
     def module(self, name: str, user: Source) -> Source:
         if user.path == self._shown and not name.startswith("std/"):

@@ -13,13 +13,16 @@ from guardkit.errors import UsageError
 from guardkit.plan import Plan
 from guardkit.runtime import (
     MAX_CHARS,
+    NOTHING,
     Event,
     Explanation,
+    Glance,
     HoldQueue,
     Located,
     Machine,
     MemoryHolds,
     Restorer,
+    Sighting,
     Stream,
     ascores,
     bind,
@@ -66,12 +69,12 @@ class Guard:
         self._digest = plan.digest
         self.holds: HoldQueue = holds if holds is not None else MemoryHolds()
         """The queue of texts that wait for approval."""
-        self._silent: dict[str, Callable[[bytes], bool]] = {
-            surface: lane.scanner.is_clear if lane.scanner is not None else _always
+        self._silent: dict[str, Callable[[str], Sighting]] = {
+            surface: lane.scanner.glance if lane.scanner is not None else _nothing
             for surface, lane in self._engine.lanes.items()
             if lane.is_silent and surface in _PLAIN_SURFACES
         }
-        """Surfaces where one look at a text may settle it. A call is no text: it is read first."""
+        """Surfaces where a glance at a text may settle it. A call is no text: it is read first."""
         self._budgets: dict[str, float] = {
             budget.surface: budget.ms / 1000 for budget in plan.limits.budgets
         }
@@ -130,13 +133,16 @@ class Guard:
             >>> guard.check("hello").action  # doctest: +SKIP
             'pass'
         """
+        glance: Glance | None = None
         if type(text) is str and _is_ordinary(context, session, tenant):
             begun = perf_counter()
-            if self.clear(text, on):
+            sighting = self._glance(text, on)
+            if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
-                return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
+                return Verdict.passed(text, on, self._digest, elapsed_us, tool)
+            glance = None if sighting is None else Glance(sighting, begun)
         event = self._event(
-            text, on, context, session, tenant, tool, sources, same_turn=same_turn, again=again
+            text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
         if isinstance(event, Verdict):
             return event
@@ -156,13 +162,16 @@ class Guard:
         again: bool = False,
     ) -> Verdict:
         """Judge a text, awaiting the checks that call out; see `check`."""
+        glance: Glance | None = None
         if type(text) is str and _is_ordinary(context, session, tenant):
             begun = perf_counter()
-            if self.clear(text, on):
+            sighting = self._glance(text, on)
+            if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
-                return Verdict("pass", text, on, self._digest, elapsed_us, tool=tool)
+                return Verdict.passed(text, on, self._digest, elapsed_us, tool)
+            glance = None if sighting is None else Glance(sighting, begun)
         event = self._event(
-            text, on, context, session, tenant, tool, sources, same_turn=same_turn, again=again
+            text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
         if isinstance(event, Verdict):
             return event
@@ -173,13 +182,14 @@ class Guard:
 
         False means "ask `check`", not "blocked".
         """
-        is_clear = self._silent.get(surface)
-        return (
-            is_clear is not None
-            and text.isascii()
-            and len(text) <= MAX_CHARS
-            and is_clear(text.encode())
-        )
+        return self._glance(text, surface) is NOTHING
+
+    def _glance(self, text: str, surface: str) -> Sighting | None:
+        """What stands in a text, where that alone may settle it; None where nobody looked."""
+        glance = self._silent.get(surface)
+        if glance is None or len(text) > MAX_CHARS or not text.isascii():
+            return None
+        return glance(text)
 
     # --- tools
 
@@ -462,9 +472,9 @@ class Guard:
         tenant: str,
         tool: str | None,
         sources: Mapping[str, Sequence[str]] | None,
-        *,
         same_turn: bool = False,
         again: bool = False,
+        glance: Glance | None = None,
     ) -> Event | Verdict:
         surface = _surface(on)
         _text(text)
@@ -482,6 +492,7 @@ class Guard:
             sources or {},
             same_turn=same_turn,
             again=again,
+            glance=glance,
         )
 
     def _tool_event(
@@ -534,9 +545,9 @@ def _is_ordinary(context: object, session: object, tenant: object) -> bool:
     )
 
 
-def _always(data: bytes) -> bool:
+def _nothing(text: str) -> Sighting:
     """No rule here could object to anything."""
-    return True
+    return NOTHING
 
 
 def _surface(name: str) -> Surface:

@@ -11,7 +11,16 @@ from guardkit.errors import PolicyError, UsageError
 from guardkit.runtime import HoldQueue, Machine, Thresholds
 from guardkit.semantics import Checked
 
-from ._compile import CATALOG, ParamValue, compile_file, compile_text, data_of, plan_of, shipped
+from ._compile import (
+    CATALOG,
+    ParamValue,
+    compile_file,
+    compile_text,
+    data_of,
+    folder_of,
+    plan_of,
+    policy_path,
+)
 from ._guard import Guard
 
 
@@ -23,6 +32,7 @@ def load(
     holds: HoldQueue | None = None,
     catalog: Catalog = CATALOG,
     thresholds: Thresholds | None = None,
+    device: str = "auto",
     today: Callable[[], date] = date.today,
 ) -> Guard:
     """Compile and bind a policy.
@@ -33,7 +43,9 @@ def load(
         checks: The program's own objects for `judge`, `python` and `schema` checks, by check name.
         holds: Where held texts wait for approval; in memory when left out.
         catalog: The check kinds; with more than the shipped ones for extensions.
-        thresholds: Calibration for `at fpr …`: (check, measure, rate) to score.
+        thresholds: Calibration for `at fpr …`: (check, measure, rate) to score. It goes before
+            what the models themselves say.
+        device: Where models run: `auto`, `cpu` or `gpu`.
         today: The day against which exemptions end.
 
     Raises:
@@ -43,9 +55,16 @@ def load(
     Example:
         >>> guard = load("policies/starter/starter.guard")  # doctest: +SKIP
     """
-    path = _path(policy)
+    path = policy_path(policy)
     checked = compile_file(path, params=params, catalog=catalog)
-    machine = Machine(data_of(path.parent), checks or {}, thresholds or {}, today)
+    machine = Machine(
+        data_of(path.parent),
+        checks or {},
+        thresholds or {},
+        today,
+        folder=folder_of(path.parent),
+        device=device,
+    )
     return _bound(checked, catalog, machine, holds)
 
 
@@ -58,6 +77,7 @@ def loads(
     holds: HoldQueue | None = None,
     catalog: Catalog = CATALOG,
     thresholds: Thresholds | None = None,
+    device: str = "auto",
     today: Callable[[], date] = date.today,
 ) -> Guard:
     """Compile and bind policy text; see `load`.
@@ -73,23 +93,16 @@ def loads(
     if not isinstance(text, str):
         raise UsageError(f"a policy is text, not {type(text).__name__}")
     checked = compile_text(text, root=root, params=params, catalog=catalog)
+    own = None if root is None else Path(root)
     machine = Machine(
-        data_of(Path(root) if root is not None else Path("/nonexistent")),
+        data_of(own or Path("/nonexistent")),
         checks or {},
         thresholds or {},
         today,
+        folder=folder_of(own),
+        device=device,
     )
     return _bound(checked, catalog, machine, holds)
-
-
-def _path(policy: str | Path) -> Path:
-    """A path, or the file of a shipped policy by its name."""
-    path = Path(policy)
-    if path.suffix == "" and len(path.parts) == 1 and not path.exists():
-        ready = shipped("policies") / path.name / f"{path.name}.guard"
-        if ready.is_file():
-            return ready
-    return path
 
 
 def _bound(checked: Checked, catalog: Catalog, machine: Machine, holds: HoldQueue | None) -> Guard:

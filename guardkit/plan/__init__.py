@@ -1,7 +1,12 @@
 """Lower a checked policy to a rule graph; cost, draw, settle, save and load the graph."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader as _loader
+
 from ._cost import CHUNK_KB, cost_table, spell_us
-from ._draw import DRAW_FORMATS, DrawFormat, draw
 from ._estimate_cost import costs_of
 from ._graph import dump
 from ._labels import title_of
@@ -50,6 +55,9 @@ from ._plan import (
 from ._save import FORMAT, PlanError, digest_of, from_json, to_json
 from ._settle import PENDING, Answer, Leaves, Pending, Run, Settled, Settler, settle
 from ._verify_budgets import LIMIT_KB, LIMIT_US, verify_budgets
+
+if TYPE_CHECKING:
+    from ._draw import DRAW_FORMATS, DrawFormat, draw
 
 __all__ = [
     "CHUNK_KB",
@@ -117,3 +125,6 @@ __all__ = [
     "to_json",
     "verify_budgets",
 ]
+
+# Whoever checks or runs a policy draws nothing.
+__getattr__ = _loader(__name__, {"_draw": ("DRAW_FORMATS", "DrawFormat", "draw")})

@@ -6,9 +6,9 @@ A `Node` is an id, a surface, the ids it reads and `what` it does. Everything a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
+from guardkit._util.frozen import dataclass
 from guardkit.catalog import Answers, Reach
 from guardkit.semantics import FieldOp, FieldType, Plain
 from guardkit.types import Surface

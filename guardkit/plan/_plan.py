@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from guardkit._util.frozen import dataclass
 from guardkit.catalog import Answers
 from guardkit.semantics import Act, Config, Context, Mode, Model, OnError, Plain, Tier, Tool
 from guardkit.types import Action, Severity, Surface

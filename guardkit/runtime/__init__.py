@@ -9,7 +9,7 @@ from ._engine import Engine, Job, Judgement
 from ._event import MAX_CHARS, MOST_DEPTH, Event, Given
 from ._explain import Explanation, Told
 from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
-from ._scan import Located
+from ._scan import NOTHING, Glance, Located, Sighting
 from ._stream import Stream
 from ._vault import Restorer, Vault
 from ._workers import Bridge, Workers
@@ -17,12 +17,14 @@ from ._workers import Bridge, Workers
 __all__ = [
     "MAX_CHARS",
     "MOST_DEPTH",
+    "NOTHING",
     "Bound",
     "Bridge",
     "Engine",
     "Event",
     "Explanation",
     "Given",
+    "Glance",
     "Hold",
     "HoldQueue",
     "Job",
@@ -31,6 +33,7 @@ __all__ = [
     "Machine",
     "MemoryHolds",
     "Restorer",
+    "Sighting",
     "SqliteHolds",
     "Stream",
     "Thresholds",

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from guardkit.catalog import Catalog, Live
+from guardkit.catalog import Catalog, Live, Rated
 from guardkit.errors import BindError
 from guardkit.plan import Check, CheckRow, Compare, Plan
 from guardkit.semantics import Act
@@ -28,6 +29,10 @@ Thresholds = Mapping[tuple[str, str, float], float]
 """(check, measure, rate) -> the score at which the check has that rate."""
 
 
+def _no_folder(name: str) -> Path:
+    raise BindError(f"`{name}` is no folder here: the policy has none of its own")
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What this machine and this program bring to a plan.
@@ -40,6 +45,8 @@ class Machine:
         clock: Seconds that never go back.
         may_lack: Bind although some checks cannot be; they never answer. For tests that say what
             their checks answer.
+        folder: Gives a folder of the policy, such as a model's, by the name the plan has for it.
+        device: Where models run: `auto`, `cpu` or `gpu`.
     """
 
     file: Callable[[str], bytes]
@@ -48,21 +55,30 @@ class Machine:
     today: Callable[[], date] = date.today
     clock: Callable[[], float] = monotonic
     may_lack: bool = False
+    folder: Callable[[str], Path] = _no_folder
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
     name: str
     given: object | None
-    _read: Callable[[str], bytes]
+    _machine: Machine
     _workers: Workers
+
+    @property
+    def device(self) -> str:
+        return self._machine.device
 
     @property
     def in_thread(self) -> Callable[..., Awaitable[Any]]:
         return self._workers.run
 
     def file(self, name: str) -> bytes:
-        return self._read(name)
+        return self._machine.file(name)
+
+    def folder(self, name: str) -> Path:
+        return self._machine.folder(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +103,7 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
     live, problems = _live(plan, catalog, machine, workers)
     strangers = sorted(set(machine.given) - {row.name for row in plan.checks})
     problems += [f"the policy has no check `{name}` to bind to" for name in strangers]
-    thresholds, uncalibrated = _thresholds(plan, machine.thresholds)
+    thresholds, uncalibrated = _thresholds(plan, machine.thresholds, live)
     problems += uncalibrated
     if problems and not machine.may_lack:
         raise BindError(*problems)
@@ -146,7 +162,7 @@ def _live(
             live[row.name] = made[same]
             continue
         try:
-            live[row.name] = _bound(row, catalog, _Setting(row.name, given, machine.file, workers))
+            live[row.name] = _bound(row, catalog, _Setting(row.name, given, machine, workers))
         except BindError as error:
             problems += [f"check `{row.name}`: {problem}" for problem in error.problems]
             continue
@@ -162,7 +178,9 @@ def _bound(row: CheckRow, catalog: Catalog, setting: _Setting) -> Live:
     return make(dict(row.config), setting)
 
 
-def _thresholds(plan: Plan, known: Thresholds) -> tuple[dict[int, float], list[str]]:
+def _thresholds(
+    plan: Plan, known: Thresholds, live: Mapping[str, Live]
+) -> tuple[dict[int, float], list[str]]:
     """The score behind each `at` comparison, by node, and the comparisons nobody calibrated."""
     found: dict[int, float] = {}
     missing: dict[str, None] = {}
@@ -172,15 +190,23 @@ def _thresholds(plan: Plan, known: Thresholds) -> tuple[dict[int, float], list[s
             continue
         asked = plan.nodes[node.inputs[0]].what
         names = asked.names if isinstance(asked, Check) else ()
-        scores = [
-            known[n, what.measure, what.bound]
-            for n in names
-            if (n, what.measure, what.bound) in known
-        ]
-        if scores:
-            found[node.id] = scores[0]
-        else:
-            missing[f"check `{names[0]}` is not calibrated for {what.measure} {what.bound:.4g}"] = (
-                None
-            )
+        scores = [known.get((n, what.measure, what.bound)) for n in names]
+        scores += [_told(live.get(n), what) for n in names]
+        score = next((one for one in scores if one is not None), None)
+        if score is not None:
+            found[node.id] = score
+        elif live.keys() & names:  # what could not be bound has been reported
+            missing[_uncalibrated(names[0], what)] = None
     return found, list(missing)
+
+
+def _told(bound: Live | None, what: Compare) -> float | None:
+    """What a live check itself says about a rate."""
+    return bound.threshold(what.measure, what.bound) if isinstance(bound, Rated) else None
+
+
+def _uncalibrated(name: str, what: Compare) -> str:
+    return (
+        f"check `{name}` is not calibrated for {what.measure} {what.bound * 100:.4g}%: measure it"
+        " with `guardkit models calibrate`, or compare the score itself"
+    )

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Literal
 
+from guardkit._util.forks import renewed_after_fork
 from guardkit.errors import UsageError
-
-from ._workers import renewed_after_fork
 
 State = Literal["closed", "open", "half-open"]
 

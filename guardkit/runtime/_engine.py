@@ -129,7 +129,7 @@ class Engine:
     def _judge(
         self, event: Event, state: State | None, *, is_final: bool
     ) -> Generator[tuple[Job, ...], Mapping[int, Said], tuple[Verdict, Outcome | None]]:
-        begun = perf_counter()
+        begun = perf_counter() if event.glance is None else event.glance.begun
         if state is not None and state.closed_by:
             return Outcome.closed(self.plan, event, state, _since(begun)), None
         lane = self.lanes[event.surface]
@@ -237,7 +237,7 @@ class Engine:
     def _misses_places(cover: Cover, moment: Moment) -> bool:
         """Whether some check of a rule did not say where its matches are."""
         asked = [moment.of(node) for node in cover.asked]
-        found = [moment.said[node] for node in cover.found & moment.said.keys()]
+        found = [said for node, said in moment.said.items() if node in cover.found]
         return any(
             said is None or said.is_placeless or not isinstance(said.value, bool)
             for said in (*asked, *found)

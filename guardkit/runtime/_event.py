@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from guardkit.types import Surface
 
-from ._scan import Located
+from ._scan import Glance, Located
 
 MAX_CHARS = 4_000_000
 """The longest text that is judged; a longer one is refused, never cut."""
@@ -42,6 +42,8 @@ class Event:
     """An input that belongs to the turn under way."""
     again: bool = False
     """A text that was judged before in another form: the session does not count it twice."""
+    glance: Glance | None = field(default=None, repr=False, compare=False)
+    """What was seen in the text already; a text is searched once."""
 
 
 class Part(NamedTuple):

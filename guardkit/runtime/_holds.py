@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import anyio
 
+from guardkit._util.forks import renewed_after_fork
+from guardkit._util.waking import Signal
 from guardkit.errors import CheckError, UsageError
-
-from ._workers import Signal, renewed_after_fork
 
 if TYPE_CHECKING:
     from ._holds_sqlite import Row, Store

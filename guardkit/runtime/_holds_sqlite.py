@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from guardkit._util.forks import renewed_after_fork
 from guardkit.errors import BindError, CheckError
-
-from ._workers import renewed_after_fork
 
 APPLICATION = 0x676B6864
 """Says in the file's header whose it is."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from guardkit.catalog import Answer as CheckAnswer
 from guardkit.catalog import Viewed
 from guardkit.plan import PENDING, Answer, Node, Pending
-from guardkit.text import views_of
+from guardkit.text import Views, signals_of, views_of
 from guardkit.types import Truth
 
 from ._event import Event, Part, parts_of
@@ -44,7 +44,7 @@ class Subject:
         self.text = part.text
         self.pointer = part.pointer
         self.surface: str = moment.event.surface
-        self._views: tuple[Viewed, ...] = ()
+        self._views: Views | Sighting | None = None
         self._canary: str | None = None
 
     @property
@@ -52,9 +52,21 @@ class Subject:
         return self._moment.canary
 
     def views(self) -> tuple[Viewed, ...]:
-        if not self._views:
-            sighting = self._moment.sightings.get(id(self))
-            self._views = (sighting.views if sighting else ()) or views_of(self.text, ()).all
+        made = self._seen()
+        return made.all if isinstance(made, Views) else made.views
+
+    @property
+    def is_complete(self) -> bool:
+        return self._seen().is_complete
+
+    def _seen(self) -> Views | Sighting:
+        if self._views is None:
+            self._views = self._moment.sightings.get(id(self))
+        if self._views is None:
+            scanner = self._moment.lane.scanner
+            # A scan that found no sign of a disguise need not be repeated.
+            was_scanned = scanner is not None and scanner.reads_views
+            self._views = views_of(self.text, () if was_scanned else signals_of(self.text))
         return self._views
 
     def protected(self, source: str) -> tuple[str, ...] | None:
@@ -120,8 +132,9 @@ class Moment:
         found: dict[int, list[Located]] = {}
         placeless: set[int] = set()
         blind: dict[int, str] = {}
+        glance = self.event.glance
         for subject in self.subjects:
-            sighting = scanner.look(subject.text)
+            sighting = scanner.look(subject.text) if glance is None else glance.sighting
             if sighting.views:
                 self.sightings[id(subject)] = sighting
             for node, hits in sighting.found.items():

@@ -196,11 +196,11 @@ class Outcome:
                     mark = Mark(found.start, found.end, found.label, row, act, rank)
                     marks.setdefault(found.pointer, []).append(mark)
         pieces = {place: pieces_of(texts[place], some, token) for place, some in marks.items()}
-        if self._remains(texts, pieces, wishes):
+        changed = {place: spliced(texts[place], some) for place, some in pieces.items()}
+        if self._remains(changed, pieces, wishes):
             return Next("block", BLOCKED)
         self.pieces = pieces.get("", ())
         event = self._event
-        changed = {place: spliced(texts[place], some) for place, some in pieces.items()}
         if event.arguments is None:
             return Next("rewrite", changed.get("", event.text))
         arguments = with_texts(event.arguments, changed)
@@ -209,7 +209,7 @@ class Outcome:
 
     def _remains(
         self,
-        texts: Mapping[str, str],
+        changed: Mapping[str, str],
         pieces: Mapping[str, Sequence[Piece]],
         wishes: Sequence[Wish],
     ) -> bool:
@@ -222,16 +222,23 @@ class Outcome:
         if scanner is None or self._event.given:
             return False
         # What was there before belongs to rules that had their say; what is new is our doing.
-        covered = lane.stops - self.moment.said.keys()
-        for row, act in wishes:
-            if act.verb == "rewrite" and not act.whole:
-                covered |= lane.covers[row.name].found
+        ours = [
+            lane.covers[row.name].found
+            for row, act in wishes
+            if act.verb == "rewrite" and not act.whole
+        ]
+        said = self.moment.said
+
+        def is_covered(node: int) -> bool:
+            is_new = node in lane.stops and node not in said
+            return is_new or any(node in found for found in ours)
+
         for place, some in pieces.items():
-            again = scanner.look(spliced(texts[place], some))
-            if covered & scanner.blind(again).keys():
+            again = scanner.look(changed[place])
+            if any(is_covered(node) for node in scanner.blind(again)):
                 return True
             for node, hits in again.found.items():
-                if node in covered and any(not _inside(h.start, h.end, some) for h in hits):
+                if is_covered(node) and any(not _inside(h.start, h.end, some) for h in hits):
                     return True
         return False
 
@@ -245,7 +252,10 @@ class Outcome:
         found: set[Finding] = set()
         moment = self.moment
         cover = moment.lane.covers.get(row.name)
-        nodes = () if cover is None else (*(cover.found & moment.said.keys()), *cover.asked)
+        nodes: list[int] = []
+        if cover is not None:
+            nodes = [node for node in moment.said if node in cover.found]
+            nodes += cover.asked
         for node in nodes:
             said = moment.of(node)
             if cover is not None and said is not None and said.value is True:

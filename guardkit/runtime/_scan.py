@@ -1,26 +1,19 @@
-"""One multi-pattern scan of a text for all finders of a surface; further views only where a sign
-says that one may matter."""
+"""One search of a text for all finders of a surface; further views only where a sign says that one
+may matter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import re2
-
 from guardkit.catalog import Finder, Form, Hit, Viewed
-from guardkit.errors import BindError
-from guardkit.text import SIGN_SETS, TRIGGERS, shuffled_words, turned_words, views_of
+from guardkit.text import HINTS, SIGN_SETS, TRIGGERS, SignSet, views_of
 
-MAX_MEM = 512 << 20
-"""What the automaton may keep. It is built as texts need it: a policy of 100 patterns uses 1 MB."""
+from ._batches import Batch, Needle, Owner, Pattern, batched
+from ._turned import PART, Turned
 
-MOST_KEY_WORDS = 400
-"""Turned spellings of more words than these are not looked for."""
-LEAST_LETTERS = 5
-"""A shorter word, its letters moved on in the alphabet, is too often another word."""
-
-_SENTINEL = "\x00guardkit\x00"
+_COUNTED = ("base64",)
+"""Signs that count along a word, as keys of many shapes do: one automaton counts for both."""
 
 
 class Sought(NamedTuple):
@@ -55,6 +48,13 @@ class Sighting(NamedTuple):
 NOTHING = Sighting({}, True, (), {})
 
 
+class Glance(NamedTuple):
+    """What a first look at a text saw, and when it began, on the clock of `perf_counter`."""
+
+    sighting: Sighting
+    begun: float
+
+
 def encoded(text: str) -> bytes:
     """UTF-8 for RE2; a lone surrogate becomes another character that no pattern names."""
     try:
@@ -67,51 +67,26 @@ def _without_surrogates(text: str) -> str:
     return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
 
 
-class _Set:
-    """RE2 patterns searched together; each hit belongs to a (sought, needle) pair."""
+class _Gated(NamedTuple):
+    """Patterns that are tried only where a text has what every match of them needs."""
 
-    __slots__ = ("match", "owners")
+    batch: Batch
+    needs: tuple[bytes, ...]
+    """Stretches of which a text must have one."""
+    after: str = ""
+    """The sign that must have been seen before, if any."""
 
-    def __init__(self, patterns: Iterable[tuple[tuple[int, int], str]]) -> None:
-        options = re2.Options()
-        options.max_mem = MAX_MEM
-        options.log_errors = False
-        made = re2.Set.SearchSet(options)
-        self.owners: list[tuple[int, int]] = []
-        for owner, pattern in patterns:
-            made.Add(pattern)
-            self.owners.append(owner)
-        made.Add(_SENTINEL)
-        made.Compile()
-        # The bare method of the binding: its wrapper costs as much as scanning 50 characters.
-        self.match: Callable[[bytes], Sequence[int]] = made._set.Match
-        # A set that ran out of memory answers "nothing" to every text. Never let one into service.
-        if len(self.owners) not in self.match(_SENTINEL.encode()):
-            raise BindError("the patterns of this policy are too large to be searched together")
+    def seen(self, data: bytes, before: Collection[Owner]) -> list[Owner]:
+        """The owners of those that stand in a text."""
+        is_open = not self.after or self.after in before
+        if is_open and any(need in data for need in self.needs):
+            return self.batch.seen(data)
+        return []
 
 
-class _Signs:
-    """A set of signs that a view other than the original may matter."""
-
-    __slots__ = ("_closer", "_names", "match")
-
-    def __init__(self, names: Iterable[str], patterns: Iterable[str] | None = None) -> None:
-        self._names = tuple(names)
-        spelled = [TRIGGERS[name] for name in self._names] if patterns is None else list(patterns)
-        self.match = _Set(((i, 0), pattern) for i, pattern in enumerate(spelled)).match
-        self._closer = self.match
-
-    def behind(self, gate: Iterable[str]) -> _Signs:
-        """The same signs, told apart only where one of a few simpler patterns stands."""
-        self.match = _Set(((i, 0), pattern) for i, pattern in enumerate(gate)).match
-        return self
-
-    def seen(self, data: bytes) -> list[str]:
-        """The signs that stand in a text."""
-        seen = self.match(data)
-        if seen and self._closer is not self.match:
-            seen = self._closer(data)
-        return [self._names[i] for i in seen if i < len(self._names)] if seen else []
+_Gates = tuple[tuple[int, _Gated], ...]
+"""The first byte of each need, and what has it: one byte is found by its number at a tenth of what
+any other search costs."""
 
 
 class Scanner:
@@ -127,7 +102,9 @@ class Scanner:
         "_least",
         "_loose",
         "_plain",
+        "_rare",
         "_reads_views",
+        "_signs",
         "_sought",
         "_turned",
     )
@@ -135,100 +112,88 @@ class Scanner:
     def __init__(self, sought: Sequence[Sought]) -> None:
         self._sought = tuple(sought)
         self._reads_views = any(s.views != {"raw"} for s in sought)
-        self._plain = _Set(_needles(sought, "plain"))
-        signs = [(_Signs(one.names), one.needs) for one in SIGN_SETS if self._reads_views]
-        self._always = tuple(made for made, needs in signs if not needs)
-        self._gated = tuple((needs, made) for made, needs in signs if needs)
-        self._turned = tuple(self._turned_signs())
+        disguised = [one if "all" in one.views else None for one in sought]
+        self._turned = Turned([one.finder for one in disguised if one is not None])
+        signs = SIGN_SETS if self._reads_views else ()
+        counted = [one for one in signs if one.names == _COUNTED]
+        ordinary = [one for one in signs if one.names != _COUNTED]
+        led, free, needing = batched(_needles(sought, "plain"))
+        groups = (led + self._turned.parts, free + [s for one in counted for s in _patterns(one)])
+        self._plain = tuple(Batch(group) for group in groups if group)
+        """What is searched for in every text and in every view of form `plain`."""
+        self._rare = _gates(_gated(group, [*chars]) for chars, group in needing.items())
+        """The rest of it, for texts that have the characters it needs."""
+        shuffled = self._turned.shuffled
+        self._always = (*self._plain, *([shuffled] if shuffled.owners else ()))
+        self._signs = tuple(Batch(_patterns(one)) for one in ordinary if not one.needs)
+        """What is searched for in ASCII. The signs of any other text are left to `views_of`."""
+        self._gated = _gates(
+            _gated(_patterns(one), one.needs, one.after) for one in ordinary if one.needs
+        )
         self._least = min((getattr(one.finder, "least", 0) for one in sought), default=0)
         """The shortest match of any finder, blanks not counted."""
-        loose = list(_needles([s if "all" in s.views else None for s in sought], "loose"))
-        self._loose = _Set(loose) if loose else None
+        self._loose = Batch(_needles(disguised, "loose"))
         if self._reads_views:
             views_of("é", ())  # the first look behind a disguise loads tables; a call never does
 
-    def _turned_signs(self) -> Iterator[_Signs]:
-        """Words of the finders as they look reversed, turned or shuffled."""
-        finders = [sought.finder for sought in self._sought if "all" in sought.views]
-        keys = dict.fromkeys(word for finder in finders for word in finder.key_words)
-        long = [word for word in keys if len(word) >= LEAST_LETTERS]
-        turned = turned_words(long[:MOST_KEY_WORDS])
-        words = dict.fromkeys(word for finder in finders for word in finder.words)
-        shuffled = shuffled_words(list(words)[:MOST_KEY_WORDS])
-        signs = {signal: _any_of(spellings) for signal, spellings in turned.items()} | shuffled
-        if signs:
-            # All spellings in one pattern share their beginnings: a third of the cost of 27.
-            every = [_any_of(sorted(set().union(*turned.values())))] if turned else []
-            yield _Signs(signs, signs.values()).behind((*every, *shuffled.values()))
+    @property
+    def reads_views(self) -> bool:
+        """Whether it looks for signs that further views are worth making."""
+        return self._reads_views
 
-    def _turns(self, text: str) -> list[str]:
-        """The turned words that stand in a derived text."""
-        data = encoded(text)
-        return [name for signs in self._turned for name in signs.seen(data)]
-
-    def is_clear(self, data: bytes) -> bool:
-        """Whether an ASCII text holds nothing that any finder could find in any view."""
-        if len(data) < self._least:
-            return True  # nothing makes ASCII longer, however it is written
-        if self._plain.match(data):
-            return False
-        for signs in self._always:
-            if signs.match(data):
-                return False
-        for needs, signs in self._gated:
-            for byte in needs:
-                if byte in data:
-                    if signs.match(data):
-                        return False
-                    break
-        return all(not signs.match(data) for signs in self._turned)
+    def glance(self, text: str) -> Sighting:
+        """What `look` finds, where nobody but the finders reads the text."""
+        if len(text) < self._least and text.isascii():
+            return NOTHING  # nothing makes ASCII longer, however it is written
+        return self.look(text)
 
     def look(self, text: str) -> Sighting:
         """Everything that the finders find in a text."""
         is_ascii = text.isascii()
         data = text.encode() if is_ascii else encoded(text)
-        seen = self._plain.match(data)
-        signals: frozenset[str] = frozenset()
-        if self._reads_views:
-            signals = self._signals(data, is_ascii)
-            if not signals and is_ascii and not seen:
-                return NOTHING
-        elif not seen:
-            return NOTHING
-        return self._look_closer(text, seen, signals, is_ascii)
-
-    def _signals(self, data: bytes, is_ascii: bool) -> frozenset[str]:
-        found: list[str] = []
+        seen: list[Owner] = []
+        for batch in self._always:
+            if hits := batch.match(data):
+                seen += batch.owned(hits)
+        for byte, one in self._rare:
+            if byte in data:
+                seen += one.seen(data, ())
         if is_ascii:
-            for signs in self._always:
-                found += signs.seen(data)
-            for needs, signs in self._gated:
-                for byte in needs:
-                    if byte in data:
-                        found += signs.seen(data)
-                        break
-        for signs in self._turned:
-            found += signs.seen(data)
-        return frozenset(found)
+            for batch in self._signs:
+                if hits := batch.match(data):
+                    seen += batch.owned(hits)
+            for byte, one in self._gated:
+                if byte in data:
+                    seen += one.seen(data, seen)
+        if not seen and (is_ascii or not self._reads_views):
+            return NOTHING
+        return self._look_closer(text, data, seen, is_ascii=is_ascii)
 
     def _look_closer(
-        self, text: str, seen: Sequence[int], signals: frozenset[str], is_ascii: bool
+        self, text: str, data: bytes, seen: Sequence[Owner], *, is_ascii: bool
     ) -> Sighting:
+        needles = [owner for owner in seen if not isinstance(owner, str)]
+        signals = {owner for owner in seen if isinstance(owner, str)}
+        if PART in signals:
+            signals.update(self._turned.whole(data))
+        signals -= HINTS
+        is_viewed = self._reads_views and bool(signals or not is_ascii)
+        if not needles and not is_viewed:
+            return NOTHING
         found: dict[int, list[Located]] = {}
         failed: dict[int, str] = {}
-        by_sought = self._sorted(self._plain, seen)
         every: tuple[Viewed, ...] = ()
         is_complete = True
-        if self._reads_views and (signals or not is_ascii):
+        if is_viewed:
             made = views_of(text, signals, self._turns)
             every, is_complete = made.all, made.is_complete
         # Where no view of a kind was derived, the original is that view.
         derived = {view.name for view in every[1:]}
         read_as = frozenset({"raw", "all", *({"cleaned", "folded"} - derived)})
-        for i, needles in by_sought.items():
+        for i, own in _by_finder(needles).items():
             sought = self._sought[i]
             if sought.views & read_as:
-                hits = _found(sought, text, needles, "plain", failed)
+                hits = _found(sought, text, own, "plain", failed)
                 found.setdefault(sought.node, []).extend(
                     Located(hit.start, hit.end, hit.label) for hit in hits
                 )
@@ -244,34 +209,30 @@ class Scanner:
         found: dict[int, list[Located]],
         failed: dict[int, str],
     ) -> None:
-        searched = self._plain if view.form == "plain" else self._loose
-        if searched is None:
-            return
-        seen = searched.match(encoded(view.text))
-        if not seen:
-            return
-        by_sought = self._sorted(searched, seen)
-        for i, needles in by_sought.items():
+        for i, own in _by_finder(self._needles_in(view)).items():
             sought = self._sought[i]
             if "all" not in sought.views and view.name not in sought.views:
                 continue
-            for hit in _found(sought, view.text, needles, view.form, failed):
+            for hit in _found(sought, view.text, own, view.form, failed):
                 start, end = view.back(hit.start, hit.end)
                 if view.form == "loose" and _is_plain(text[start:end], hit.end - hit.start):
                     continue  # written as it is meant: the plain needles speak for it
                 located = Located(start, end, hit.label, view.name)
                 found.setdefault(sought.node, []).append(located)
 
-    @staticmethod
-    def _sorted(searched: _Set, seen: Sequence[int]) -> dict[int, list[int]]:
-        """Hits by finder."""
-        by_sought: dict[int, list[int]] = {}
-        owners = searched.owners
-        for at in sorted(seen):
-            if at < len(owners):
-                owner, needle = owners[at]
-                by_sought.setdefault(owner, []).append(needle)
-        return by_sought
+    def _needles_in(self, view: Viewed) -> list[Needle]:
+        """The needles that stand in a derived view."""
+        data = encoded(view.text)
+        if view.form == "loose":
+            batches = [self._loose]
+        else:
+            batches = [*self._plain, *(one.batch for byte, one in self._rare if byte in data)]
+        seen = [owner for batch in batches for owner in batch.seen(data)]
+        return [owner for owner in seen if not isinstance(owner, str)]
+
+    def _turns(self, text: str) -> list[str]:
+        """The turned words that stand in a derived text."""
+        return self._turned.signs(encoded(text))
 
     def blind(self, sighting: Sighting) -> Mapping[int, str]:
         """The check nodes that may not say no, and why."""
@@ -281,15 +242,31 @@ class Scanner:
         return dict.fromkeys((s.node for s in self._sought if s.views != {"raw"}), why)
 
 
-def _any_of(words: Iterable[str]) -> str:
-    return f"(?i)(?:{'|'.join(words)})"
-
-
-def _needles(sought: Sequence[Sought | None], form: Form) -> Iterable[tuple[tuple[int, int], str]]:
+def _needles(sought: Sequence[Sought | None], form: Form) -> Iterable[Pattern]:
     for i, one in enumerate(sought):
         if one is not None:
             for j, needle in enumerate(one.finder.needles(form)):
                 yield (i, j), needle
+
+
+def _patterns(signs: SignSet) -> list[Pattern]:
+    return [(name, TRIGGERS[name]) for name in signs.names]
+
+
+def _gated(patterns: Iterable[Pattern], needs: Iterable[str], after: str = "") -> _Gated:
+    return _Gated(Batch(patterns), tuple(need.encode() for need in needs), after)
+
+
+def _gates(every: Iterable[_Gated]) -> _Gates:
+    return tuple((need[0], one) for one in every for need in one.needs)
+
+
+def _by_finder(needles: Sequence[Needle]) -> dict[int, list[int]]:
+    """The needles of each finder, both by number and in order."""
+    by_finder: dict[int, list[int]] = {}
+    for finder, needle in sorted(set(needles)):
+        by_finder.setdefault(finder, []).append(needle)
+    return by_finder
 
 
 def _is_plain(stretch: str, length: int) -> bool:
@@ -314,6 +291,9 @@ def _found(
 
 def outermost(hits: Iterable[Located]) -> tuple[Located, ...]:
     """Sorted by place; what lies inside another is left out, and so is a second sighting."""
+    hits = tuple(hits)
+    if len(hits) < 2:
+        return hits
     kept: list[Located] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
         if not kept or hit.end > kept[-1].end:

@@ -11,10 +11,9 @@ from operator import or_
 
 from cachetools import TLRUCache
 
+from guardkit._util.forks import renewed_after_fork
 from guardkit.plan import Plan
 from guardkit.types import Truth
-
-from ._workers import renewed_after_fork
 
 MOST_SESSIONS = 100_000
 """Sessions kept at once; beyond them the one that was idle longest is forgotten."""

@@ -7,11 +7,11 @@ judgement of the whole text, the same that `check` gives.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from guardkit.errors import UsageError
-from guardkit.plan import PENDING, Answer, Join, Node, Pending, Rule
+from guardkit.plan import PENDING, Answer, Join, Node, Pending, Plan, Rule
 from guardkit.types import Truth, Verdict
 
 from ._acts import BLOCKED
@@ -29,6 +29,9 @@ CONTEXT = 64
 """How much before the held text is looked at again, for words that belong to a match."""
 BORDER = 8 * STEP
 """How often checks of the whole text so far are asked, at first; later at every eighth more."""
+
+REACH = 1_200
+"""How much of a text is read to clear its end: the widest window of a model, about."""
 
 _SHORT_VIEWS = frozenset({"raw", "cleaned", "folded"})
 """Views that follow the text closely. Any other one makes the stream wait for the end."""
@@ -88,9 +91,18 @@ class Stream:
         self._limit = max(plan.limits.hold_limit, self._width)
         self._stoppers = _stoppers(engine, event.surface)
         rows = {row.name: row for row in plan.checks}
-        spans = {node: rows[self._lane.names[node][0]].spans for node in self._lane.readers}
-        self._near = [node for node, has in spans.items() if has]
-        self._far = [node for node, has in spans.items() if not has]
+        row_of = {node: rows[self._lane.names[node][0]] for node in self._lane.readers}
+        self._near = [node for node, row in row_of.items() if row.spans]
+        self._far = [
+            node for node, row in row_of.items() if not row.spans and row.answers == "answer"
+        ]
+        judging = self._lane.callers.keys() | row_of.keys() - {*self._near, *self._far}
+        self._doubted = _doubted(plan, self._stoppers, judging)
+        step = (plan.limits.hold_back or 0) // STEP * STEP
+        self._step = max(step, STEP)
+        """How much text comes together before a model reads it: as much as may be held back."""
+        self._cleared = 0
+        """How far those rules have nothing to say that only a model could have said."""
         self._text = ""
         self._is_too_long = False
         self._emitted: list[str] = []
@@ -226,7 +238,29 @@ class Stream:
             self._is_whole = True
             return ""
         until = min(begin + self._reach(window), safe)
+        if self._doubted:
+            until = min(until, self._clear())
         return self._emit(until if self._blocked_at is None else min(until, self._blocked_at))
+
+    def _clear(self) -> int:
+        """Up to where no rule objects that asks for scores or labels.
+
+        They may change with every word, so a yes decides nothing before the end: it holds the rest,
+        and so does a check that would have to be called.
+        """
+        if self._at - self._cleared >= self._step:
+            moment = self._moment(self._text[max(0, self._at - REACH) : self._at])
+            run = self._lane.settler.start(self._event.tool, moment.leaf)
+            truths = (
+                run.ask(node)
+                for tools, node, _, _ in self._doubted
+                if not tools or self._event.tool in tools
+            )
+            if any(truth is not Truth.NO for truth in truths):
+                self._is_whole = True
+            else:
+                self._cleared = self._at
+        return self._cleared
 
     def _reach(self, window: str) -> int:
         """Up to where no match can reach that is not certain yet.
@@ -374,4 +408,21 @@ def _stoppers(engine: Engine, surface: str) -> Sequence[_Stopper]:
             continue
         matches = frozenset(lane.node_of[name] for name in row.matches if name in lane.node_of)
         found.append((frozenset(what.tools), i, matches, row.action.verb))
+    return found
+
+
+def _doubted(
+    plan: Plan, stoppers: Sequence[_Stopper], judging: Collection[int]
+) -> Sequence[_Stopper]:
+    """Those of the rules that ask one of these checks."""
+    found: list[_Stopper] = []
+    for stopper in stoppers:
+        waiting, seen = [stopper[1]], set[int]()
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += plan.nodes[node].inputs
+        if seen & set(judging):
+            found.append(stopper)
     return found

@@ -18,9 +18,8 @@ from itertools import islice
 from time import monotonic
 from typing import Literal, NoReturn, overload
 
+from guardkit._util.forks import renewed_after_fork
 from guardkit.errors import UsageError
-
-from ._workers import renewed_after_fork
 
 DAY_S = 86_400.0
 MOST_SESSIONS = 100_000

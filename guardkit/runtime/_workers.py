@@ -10,7 +10,6 @@ none: the work runs in a loop of its own thread, whatever runs in the caller's.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import deque
@@ -18,12 +17,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, ClassVar, Protocol, TypeVar
-from weakref import WeakSet
+from typing import Any, ClassVar, TypeVar
 
 import anyio
-from anyio.lowlevel import current_token
 
+from guardkit._util.forks import renewed_after_fork
+from guardkit._util.waking import Signal, soon
 from guardkit.errors import CheckError, UsageError
 
 T = TypeVar("T")
@@ -39,33 +38,6 @@ _LIBRARY = "current_async_library_cvar"
 """The variable by which a context says which event loop runs in it."""
 
 
-# --- forks
-
-
-class _Renewable(Protocol):
-    def _renew(self) -> None: ...
-
-
-_renewables: WeakSet[Any] = WeakSet()
-
-
-def renewed_after_fork(thing: _Renewable) -> None:
-    """Have `thing._renew()` called in every process forked from this one, before anything else.
-
-    Threads do not survive a fork, and what they had locked stays locked.
-    """
-    _renewables.add(thing)
-
-
-def _renew_all() -> None:
-    for thing in list(_renewables):
-        thing._renew()
-
-
-if hasattr(os, "register_at_fork"):  # where there is no fork, there is nothing to renew
-    os.register_at_fork(after_in_child=_renew_all)
-
-
 # --- what both directions need
 
 
@@ -76,34 +48,6 @@ def carried() -> Context:
         if variable.name == _LIBRARY:
             context.run(variable.set, None)
     return context
-
-
-class Signal:
-    """Wakes one task from any thread. Make it in the loop of that task."""
-
-    __slots__ = ("_event", "_soon")
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self._soon = _soon()
-
-    def set(self) -> None:
-        """Wake the task; a loop that is gone has nobody to wake."""
-        with suppress(RuntimeError):
-            self._soon(self._event.set)
-
-    async def wait(self) -> None:
-        """Until it is set."""
-        await self._event.wait()
-
-
-def _soon() -> Callable[[Callable[[], object]], object]:
-    """What has the running loop call a function, from any thread and without waiting for it."""
-    token: Any = current_token()
-    # Older releases of anyio hand out the native object itself.
-    native = getattr(token, "native_token", token)
-    soon: Any = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
-    return soon  # type: ignore[no-any-return]  # a method of a loop that is not ours
 
 
 # --- blocking calls, off the loop
@@ -357,7 +301,7 @@ class _Loop:
 
     async def _main(self) -> None:
         self._bell = anyio.Event()
-        self.soon = _soon()
+        self.soon = soon()
         async with anyio.create_task_group() as group:
             while not self.is_over:
                 for job in self._loops.fresh(self):

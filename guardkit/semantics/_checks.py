@@ -465,7 +465,7 @@ def _model(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None
                 help="paths are relative to this file",
             )
             return None
-        return path
+        return scope.library.folder(path, scope.source)
     return _word(scope, spec, item)
 
 

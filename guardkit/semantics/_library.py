@@ -37,6 +37,10 @@ class Library(Protocol):
         """A data file named in `user`, relative to it and inside the policy's folder."""
         ...
 
+    def folder(self, name: str, user: Source) -> str:
+        """What a plan stores for a folder named in `user`. Nobody looks whether it is there."""
+        ...
+
 
 class NoLibrary:
     """A library with nothing in it: for a policy that is only text."""
@@ -46,3 +50,6 @@ class NoLibrary:
 
     def data(self, name: str, user: Source) -> Data:
         raise LibraryError("missing")
+
+    def folder(self, name: str, user: Source) -> str:
+        return name

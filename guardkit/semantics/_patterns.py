@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from re import _constants as sre  # the regex tree has no public name
-from re import _parser as sre_parser  # the regex tree has no public name
 from typing import Any
 
 import re2
 
+from guardkit._util.dialect import shape_of, sre
 from guardkit.diagnostics import Span
 from guardkit.syntax import ast
 
@@ -80,7 +78,8 @@ def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
     except re2.error as error:
         _refused(scope, node, error)
         return None
-    tree = _tree(node.source)
+    shape = shape_of(node.source)
+    tree = shape.tree if shape is not None else None
     width = _width(tree)
     shortest = tree.getwidth()[0] if tree is not None else None
     if shortest == 0 or program.search("") is not None:
@@ -242,84 +241,6 @@ def _needs_backtracking(source: str) -> tuple[int, int, str, str] | None:
             return i, 2, "a possessive quantifier", "write it without the second `+`"
         i += 1
     return None
-
-
-def _tree(source: str) -> Any:
-    """The standard library's tree of a pattern RE2 accepts; None where it cannot be had."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return sre_parser.parse("".join(_in_python(source)))
-    except (re.error, OverflowError, RecursionError, ValueError):
-        return None
-
-
-_ESCAPES = r"""
-    \\Q (?P<quoted> .*?) (?: \\E | \Z )
-  | (?P<one> \\[pP] (?: \{ \^? \w+ \} | \w ) | \\C )
-  | \\x \{ (?P<hex> [0-9A-Fa-f]+ ) \}
-"""
-_OUTSIDE = re.compile(
-    _ESCAPES
-    + r"""
-  | (?P<end> \\z )
-  | (?P<named> \( \? P? < \w+ > )
-  | \( \? [imsU]* (?: - [imsU]+ )? (?P<flags> [:)] )
-  | (?P<opened> \[ \^? ) (?P<first> \]? )
-  | (?P<brace> \{ (?! \d+ (?: , \d* )? \} ) )
-  | (?P<other> \\. | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_INSIDE = re.compile(
-    _ESCAPES
-    + r"""
-  | (?P<set> \\[dDsSwW] ) -
-  | (?P<posix> \[ : \^? \w+ : \] )
-  | (?P<bracket> \[ )
-  | (?P<closed> \] )
-  | (?P<other> \\. | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def _in_python(source: str) -> Iterator[str]:
-    """A pattern of RE2 in the standard library's dialect; what it matches is as long.
-
-    INVARIANT: nothing that RE2 takes literally becomes an operator, or a stream would hold back
-    less than a match can need.
-    """
-    at, in_class = 0, False
-    while match := (_INSIDE if in_class else _OUTSIDE).match(source, at):
-        at = match.end()
-        match match.lastgroup:
-            case "quoted":
-                yield re.escape(match["quoted"])
-            case "one":
-                yield r"\w" if in_class else "."
-            case "hex":
-                yield re.escape(chr(int(match["hex"], 16)))
-            case "end":
-                yield r"\Z"
-            case "named":
-                yield "("
-            case "flags":
-                yield "(?:" if match["flags"] == ":" else ""
-            case "first":
-                in_class = True
-                yield match["opened"] + (r"\]" if match["first"] else "")
-            case "set":
-                yield match["set"] + r"\-"
-            case "posix":
-                yield "a-z"
-            case "brace" | "bracket":
-                yield "\\" + match.group()
-            case "closed":
-                in_class = False
-                yield "]"
-            case _:
-                yield match.group()
 
 
 def _width(tree: Any) -> int:

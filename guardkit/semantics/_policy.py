@@ -7,9 +7,9 @@ equality.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Literal
 
+from guardkit._util.frozen import dataclass, field
 from guardkit.catalog import Answers
 from guardkit.diagnostics import Place
 from guardkit.types import Action, Severity, Surface

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
+from guardkit._util.frozen import dataclass, field
 from guardkit.diagnostics import Source, Span
 
 Verb = OneOf["block", "hold", "revise", "rewrite", "flag", "pass"]

@@ -20,9 +20,7 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
-_SUSPECT = re.compile(f"[{_BIDI}]|[{_INVISIBLE}]|[{_CONTROL}]|\r(?!\n)")
-_BIDI_ONLY = re.compile(f"[{_BIDI}]")
-_INVISIBLE_ONLY = re.compile(f"[{_INVISIBLE}]")
+_SUSPECT = re.compile(f"(?P<bidi>[{_BIDI}])|(?P<invisible>[{_INVISIBLE}])|[{_CONTROL}]|\r(?!\n)")
 
 # Joiners and selectors that ordinary writing needs: emoji sequences, Arabic-script and Indic words.
 _EMOJI = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
@@ -95,7 +93,7 @@ def _scripts(word: str) -> list[str]:
 def _all(source: Source, text: str) -> Iterator[Diagnostic]:
     for match in _SUSPECT.finditer(text):
         if not _ORDINARY.match(text, match.start()):
-            yield _suspect(source, match.start(), match.group())
+            yield _suspect(source, match)
     if text.isascii():
         return
     for match in _WORD.finditer(text):
@@ -110,11 +108,12 @@ def _all(source: Source, text: str) -> Iterator[Diagnostic]:
             )
 
 
-def _suspect(source: Source, at: int, char: str) -> Diagnostic:
+def _suspect(source: Source, match: re.Match[str]) -> Diagnostic:
+    at, char = match.start(), match.group()
     place = Place(source, Span(at, at + 1))
     escape = f"\\u{{{ord(char):X}}}"
     fix = Fix("remove it", (Edit(place, ""),), safe=False)
-    if _BIDI_ONLY.match(char):
+    if match.lastgroup == "bidi":
         return diagnose(
             "bidi-control",
             place,
@@ -122,7 +121,7 @@ def _suspect(source: Source, at: int, char: str) -> Diagnostic:
             help=f"remove it, or write `{escape}` inside a text",
             fix=fix,
         )
-    if _INVISIBLE_ONLY.match(char):
+    if match.lastgroup == "invisible":
         return diagnose(
             "invisible-character",
             place,

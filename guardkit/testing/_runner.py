@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import count, pairwise
+from pathlib import Path
 from typing import Literal
 
 from guardkit.catalog import Catalog
 from guardkit.diagnostics import Place
-from guardkit.guard import CATALOG, Guard, plan_of
+from guardkit.guard import CATALOG, Guard, folder_of, plan_of
 from guardkit.runtime import Event, Given, Machine
 from guardkit.semantics import (
     Act,
@@ -113,6 +114,7 @@ def run_tests(
     wanted: Callable[[TestCase], bool] = lambda case: True,
     catalog: Catalog = CATALOG,
     checks: Mapping[str, object] | None = None,
+    folder: Callable[[str], Path] | None = None,
 ) -> Iterator[CaseResult]:
     """Run the tests of a policy in the order of its file.
 
@@ -123,13 +125,21 @@ def run_tests(
         wanted: Which tests to run.
         catalog: The check kinds.
         checks: The program's own objects, by check name.
+        folder: Gives the folders of the policy, where models lie, by the same kind of name.
     """
     cases = [case for case in policy.tests if wanted(case)]
     if not cases:
         return
     day = today or date.today()
     # Nobody calibrated anything for a test. Scores on both sides of any threshold are tried.
-    machine = Machine(read, checks or {}, _thresholds_of(policy), lambda: day, may_lack=True)
+    machine = Machine(
+        read,
+        checks or {},
+        _thresholds_of(policy),
+        lambda: day,
+        may_lack=True,
+        folder=folder or folder_of(None),
+    )
     guard = Guard(plan_of(policy, catalog), catalog=catalog, machine=machine)
     runner = _Runner(policy, guard)
     for case in cases:

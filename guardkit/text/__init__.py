@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from guardkit._util.lazily import loader
 
-from ._signals import LOCAL, SIGN_SETS, TRIGGERS, SignSet
+from ._rare import rare_part
+from ._signals import HINTS, LOCAL, SIGN_SETS, TRIGGERS, SignSet
 from ._tables import UNICODE_VERSION
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "CHAINS",
     "DISGUISES",
     "FORMS",
+    "HINTS",
     "LOCAL",
     "LOOSE_CLASSES",
     "MARKS",
@@ -52,6 +54,7 @@ __all__ = [
     "folded",
     "form_of",
     "hidden_runs",
+    "rare_part",
     "script_runs",
     "shuffled_words",
     "signals_of",

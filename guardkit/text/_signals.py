@@ -62,6 +62,7 @@ _PATTERNS = {
     "parts": "(?i:(?:^|[^A-Za-z])(?:part|piece|chunk|fragment|segment)) ?#?[0-9]{1,2} ?[:=]"
     "|[\"'] ?\\+ ?[\"']",
     "sums": "(?s)[A-Za-z0-9_] ?:?= ?[\"'].*[A-Za-z0-9_] ?\\+ ?[A-Za-z_]",
+    "listed": "(?:^|\\n)[ (]*[2-9][.):] ",
     "numbered": _OUT_OF_ORDER,
     "controls": "[\\x00-\\x08\\x0e-\\x1f\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}]",
     "banner": _BANNER,
@@ -77,31 +78,37 @@ TRIGGERS: Mapping[str, str] = MappingProxyType(_PATTERNS)
 """Signal -> RE2 pattern over the raw text. ASCII text without any of them is read as it stands."""
 
 
+HINTS = frozenset({"listed"})
+"""Not signs by themselves: others stand only in texts with one of these."""
+
+
 class SignSet(NamedTuple):
-    """Signs that are searched together, and the bytes of which one stands in every text with any.
+    """Signs that are searched together, and what stands in every text that has any of them.
 
     An automaton for all signs at once has the product of their states: a scan of real text then
     spends its time making new ones. Small sets, most of them not even tried, cost a tenth.
     """
 
     names: tuple[str, ...]
-    needs: tuple[bytes, ...] = ()
-    """Empty: always tried."""
+    needs: tuple[str, ...] = ()
+    """Stretches of which one has to be there. Empty: always tried."""
+    after: str = ""
+    """A sign of a set before this one that has to be there."""
 
 
 SIGN_SETS: tuple[SignSet, ...] = (
-    SignSet(("spaced", "leet", "broken", "morse", "parts", "controls", "banner", "hex")),
+    SignSet(("spaced", "leet", "broken", "morse", "parts", "controls", "banner", "hex", "listed")),
     SignSet(("base64",)),
-    SignSet(("entity",), (b"&",)),
-    SignSet(("percent",), (b"%",)),
-    SignSet(("escape", "markup"), (b"\\", b"<", b"`", b"**")),
-    SignSet(("sums",), (b"+",)),
-    SignSet(("numbered",), (b"1.", b"1)", b"1:")),
+    SignSet(("entity",), ("&",)),
+    SignSet(("percent",), ("%",)),
+    SignSet(("escape", "markup"), ("\\", "<", "`", "**")),
+    SignSet(("sums",), ("=",)),
+    SignSet(("numbered",), ("1.", "1)", "1:"), "listed"),
 )
 """The signs of ASCII text. Any other text is looked at more closely anyway, by `views_of`."""
 
 _EVERY_SET = (*SIGN_SETS, SignSet(("turned", "braille", "bidi", "carried")))
-_NO_NEED = (b"",)
+_NO_NEED = ("",)
 
 LOCAL: frozenset[str] = frozenset()
 """Signals that a stream can follow without seeing the whole text."""
@@ -137,8 +144,10 @@ def signals_of(text: str) -> frozenset[str]:
         data = _SURROGATES.sub("\ufffd", text).encode()
     found: list[str] = []
     for signs in SIGN_SETS if text.isascii() else _EVERY_SET:
+        if signs.after and signs.after not in found:
+            continue
         for need in signs.needs or _NO_NEED:
-            if need in data:
+            if need in text:
                 found += [signs.names[at] for at in _searched(signs)(data)]
                 break
-    return frozenset(found)
+    return frozenset(found) - HINTS

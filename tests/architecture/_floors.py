@@ -33,7 +33,12 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LIGHT_FLOORS = 4
 """Floors below this one use the standard library and what `THIRD_PARTY_BELOW` names."""
 
-THIRD_PARTY_BELOW = {"syntax": {"lark"}, "semantics": {"re2"}, "text": {"re2"}}
+THIRD_PARTY_BELOW = {
+    "_util": {"anyio"},
+    "semantics": {"re2"},
+    "syntax": {"lark"},
+    "text": {"re2"},
+}
 
 # fmt: off
 LATE = frozenset({

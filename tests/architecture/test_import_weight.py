@@ -61,6 +61,27 @@ def test_the_errors_load_nothing_heavy() -> None:
     assert not set(run_alone(LOADED, "PolicyError", "Blocked")) & HEAVY
 
 
+# --- compiling needs what checks are, not what they do
+
+NAMED = """
+    import importlib, json, sys
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("door", ["guardkit.checks", "guardkit.guard", "guardkit.cli"])
+def test_what_checks_do_is_loaded_when_a_check_is_bound(door: str) -> None:
+    loaded = run_alone(NAMED, door)
+    assert door in loaded
+    assert not [name for name in loaded if name.startswith("guardkit.checks.live")]
+
+
+def test_the_kinds_of_checks_load_nothing_heavy() -> None:
+    assert not {name.partition(".")[0] for name in run_alone(NAMED, "guardkit.checks")} & HEAVY
+
+
 # --- importing every module touches nothing
 
 WATCHED = """

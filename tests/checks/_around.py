@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import re2
@@ -27,8 +28,14 @@ class Here:
     def in_thread(self) -> Callable[..., Awaitable[Any]]:
         return self.workers.run
 
+    device: str = "cpu"
+    root: Path = Path("/nonexistent")
+
     def file(self, name: str) -> bytes:
         return self.files[name]
+
+    def folder(self, name: str) -> Path:
+        return self.root / name
 
 
 def pinned(name: str, content: bytes) -> tuple[object, ...]:
@@ -58,6 +65,7 @@ class Read:
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     more: tuple[Seen, ...] = ()
     surface: str = "output"
+    is_complete: bool = True
 
     def views(self) -> tuple[Viewed, ...]:
         return (Seen(self.text), *self.more)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from guardkit.checks._secret_shape import Shape, Told
-from guardkit.checks._validators import bech32
+from guardkit.checks.live._secret_shape import Shape, Told
+from guardkit.checks.live._validators import bech32
 
 sre: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
@@ -100,7 +100,7 @@ def wallet_key(rng: random.Random, head: str) -> str:
 
 
 def age_key(rng: random.Random) -> str:
-    from guardkit.checks._validators import _bech32_sum
+    from guardkit.checks.live._validators import _bech32_sum
 
     prefix = "age-secret-key-"
     data = [rng.randrange(32) for _ in range(52)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardkit.checks import _canary
+from guardkit.checks.live import _canary
 
 from ._around import HOSTILE, Here, Read, Seen, grows_in_step
 
@@ -33,6 +33,12 @@ def test_a_session_without_a_canary_is_unknown() -> None:
     live = _canary.bind({}, Here())
     assert live.read(Read("anything")).value is None
     assert live.read(Read("anything", "")).value is None
+
+
+def test_what_could_not_be_decoded_is_unknown_unless_something_is_found() -> None:
+    live = _canary.bind({}, Here())
+    assert live.read(Read("nothing", CANARY, is_complete=False)).value is None
+    assert live.read(Read(CANARY, CANARY, is_complete=False)).value is True
 
 
 def test_a_decoded_view_leads_back_to_the_original() -> None:

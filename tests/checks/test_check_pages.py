@@ -11,7 +11,7 @@ import pytest
 
 import guardkit.checks
 from guardkit.catalog import CheckSpec
-from guardkit.checks import ENTITIES, SPECS, VALIDATORS
+from guardkit.checks import BINDS, ENTITIES, SPECS, VALIDATORS
 from guardkit.diagnostics import Source
 from guardkit.syntax import ast, parse
 
@@ -99,3 +99,11 @@ def test_every_file_of_a_kind_is_in_the_list() -> None:
     folder = Path(guardkit.checks.__file__).parent
     files = {path.stem for path in folder.glob("_[a-z]*.py") if "SPEC = " in path.read_text()}
     assert files == {f"_{spec.kind}" for spec in SPECS}
+
+
+def test_every_kind_that_does_something_is_in_the_table_of_binds() -> None:
+    folder = Path(guardkit.checks.__file__).parent / "live"
+    files = {spec.kind for spec in SPECS if (folder / f"_{spec.kind}.py").is_file()}
+    assert list(BINDS) == sorted(files)
+    for kind in BINDS:
+        assert callable(importlib.import_module(f"guardkit.checks.live._{kind}").bind)

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from guardkit.checks import _echo
-from guardkit.checks._spoken import Spoken, spoken, word_starts, words_of
+from guardkit.checks.live import _echo
+from guardkit.checks.live._spoken import Spoken, spoken, word_starts, words_of
 
 from ._around import HOSTILE, Here, Read, Seen, grows_in_step
 
@@ -102,6 +102,14 @@ def test_every_protected_text_counts() -> None:
     documents = ("Nothing here.", "The quarterly report is due on the last day of the month.")
     read = Read("the quarterly report is due on the last day", others={"retrieved": documents})
     assert live.read(read).value is True
+
+
+def test_what_could_not_be_decoded_is_unknown_unless_something_is_found() -> None:
+    for views, read in ((("all",), None), (("raw",), False)):
+        live = _echo.bind({"of": "context", "views": views}, Here())
+        others = {"context": (PROMPT,)}
+        assert live.read(Read("nothing", others=others, is_complete=False)).value is read
+        assert live.read(Read(PROMPT, others=others, is_complete=False)).value is True
 
 
 def test_without_a_protected_text_it_is_unknown() -> None:

@@ -15,9 +15,10 @@ import re2
 
 from guardkit.catalog import Hit
 from guardkit.checks import ENTITIES
-from guardkit.checks._entities import NEED_A_MODEL, RECOGNISED, bind
-from guardkit.checks.recognisers import ORDER, WIDTHS, EntityFinder, recognisers_of, width_of
-from guardkit.checks.recognisers._recogniser import listed
+from guardkit.checks._entities import NEED_A_MODEL, RECOGNISED
+from guardkit.checks.live._entities import bind
+from guardkit.checks.live.recognisers import ORDER, WIDTHS, EntityFinder, recognisers_of, width_of
+from guardkit.checks.live.recognisers._recogniser import listed
 from guardkit.errors import BindError
 
 DATA = Path(__file__).parent / "entities"
@@ -208,11 +209,6 @@ def test_bind_takes_the_kinds_asked_for() -> None:
 def test_names_need_a_model(kind: str) -> None:
     with pytest.raises(BindError, match=f"`personal`: `{kind}` needs a model"):
         bind({"kinds": ("card", kind)}, Named())
-
-
-def test_a_model_is_refused_rather_than_ignored() -> None:
-    with pytest.raises(BindError, match="cannot be run yet"):
-        bind({"kinds": ("card",), "model": "models/names"}, Named())
 
 
 def test_widths_cover_every_find_and_its_words() -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 import re2
 
-from guardkit.checks import _invisible
+from guardkit.checks.live import _invisible
 from guardkit.text import hidden_runs
 
 from ._around import HOSTILE, Here, found_in, grows_in_step

@@ -11,7 +11,7 @@ from types import ModuleType
 import anyio
 import pytest
 
-from guardkit.checks import _judge
+from guardkit.checks.live import _judge
 from guardkit.errors import BindError, CheckError
 from guardkit.runtime import Workers
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from guardkit.checks import _length
+from guardkit.checks.live import _length
 from guardkit.errors import BindError
 
+from ..models._made_static import injection_dir
 from ._around import HOSTILE, Here, Read, grows_in_step
 
 # text, chars, words, lines, bytes
@@ -45,9 +48,18 @@ def test_both_bounds_hold() -> None:
 
 
 @pytest.mark.parametrize("bound", ["max", "min"])
-def test_tokens_need_the_models(bound: str) -> None:
-    with pytest.raises(BindError, match="needs the models"):
+def test_tokens_need_the_static_model(
+    bound: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardkit.models._store.__file__", str(tmp_path / "_store.py"))
+    with pytest.raises(BindError, match="the model `static` is not part of this installation"):
         _length.bind({bound: (9.0, "tokens")}, Here())
+    injection_dir(tmp_path / "static")
+    live = _length.bind({bound: (4.0, "tokens")}, Here())
+    texts = ("the cat", "the cats and", "the cats and dogs", "")  # cat ##s
+    assert [live.read(Read(text)).value for text in texts] == (
+        [False, False, True, False] if bound == "max" else [True, False, False, True]
+    )
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guardkit.catalog import Finder
-from guardkit.checks import _links
-from guardkit.checks._addresses import MOST_CANDIDATES
+from guardkit.checks.live import _links
+from guardkit.checks.live._addresses import MOST_CANDIDATES
 from guardkit.errors import BindError
 
 from ._around import HOSTILE, Here, found_in, grows_in_step, pinned

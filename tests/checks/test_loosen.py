@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import re2
 
-from guardkit.checks._loosen import key_words, loosen, loosen_words
+from guardkit.checks.live._loosen import key_words, loosen, loosen_words
 from guardkit.text import LOOSE_CLASSES
 
 FOUND = {

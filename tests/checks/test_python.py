@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from guardkit.catalog import Hit
-from guardkit.checks import _python
-from guardkit.checks._python import MOST_PLACES
+from guardkit.checks.live import _python
+from guardkit.checks.live._python import MOST_PLACES
 from guardkit.errors import BindError
 
 from ._around import Here, Read

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from pathlib import Path
 
+import anyio
 import pytest
 
-from guardkit.catalog import Answer, Reader
-from guardkit.checks._refusal import LABELS, READ, SPEC, RefusalReader, bind
-from guardkit.checks._refusal_phrases import LATIN, OTHERS
+from guardkit.catalog import Answer, Caller, Reader
+from guardkit.checks._refusal import LABELS, SPEC
+from guardkit.checks.live._refusal import HEAD, READ, RefusalReader, bind
+from guardkit.checks.live._refusal_phrases import LATIN, OTHERS
+from guardkit.errors import BindError
+
+from ..models._made import classifier_onnx, head, model_dir
+from ..models._made_static import static_dir
+from ._around import Here, Read
 
 
 class Text:
@@ -172,3 +180,39 @@ def test_time_is_in_step_with_the_length(piece: str) -> None:
     spent(500)
     assert spent(READ) <= 40 * spent(READ // 10) + 0.02
     assert spent(20 * READ) <= 3 * spent(READ) + 0.02
+
+
+# --- with a model
+
+
+def test_a_tier_may_name_the_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardkit.models._store.__file__", str(tmp_path / "_store.py"))
+    refuses = {"sorry": [0, 1, 0, 0], "cannot": [0, 1, 0, 0], "answer": [0, 0, 0, 1]}
+    kinds = head(HEAD, LABELS, rest="none")
+    static_dir(tmp_path / "static", [kinds], refuses)
+    live = bind({"model": "static"}, Here())
+    assert isinstance(live, Reader)
+    assert [live.read(Read(text)).value for text in ("the cat", "sorry", "answer")] == [
+        "none",
+        "full",
+        "deflect",
+    ]
+    weights = {"sorry": [0.0, 6.0, 0.0, 0.0], "answer": [0.0, 0.0, 0.0, 6.0]}
+    model = classifier_onnx(weights, classes=4, bias=[3.0, 0.0, 0.0, 0.0])
+    model_dir(tmp_path / "mini", model, heads=[{**kinds, "kind": "softmax"}])
+    asked = bind({"model": "mini"}, Here())
+    assert isinstance(asked, Caller)
+    for text, named in (("the cat", "none"), ("sorry", "full"), ("answer", "deflect")):
+        assert anyio.run(asked.call, Read(text)).value == named
+
+
+def test_a_tier_without_the_head_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardkit.models._store.__file__", str(tmp_path / "_store.py"))
+    static_dir(tmp_path / "static", [head("other", ["a", "b"])], {})
+    with pytest.raises(BindError, match="has no head `refusal_kind`"):
+        bind({"model": "static"}, Here())
+    static_dir(tmp_path / "mini", [head(HEAD, ["a", "b"])], {})
+    with pytest.raises(BindError, match="has other labels"):
+        bind({"model": "mini"}, Here())

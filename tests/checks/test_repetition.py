@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from guardkit.checks import _repetition
-from guardkit.checks._repetition import LONGEST, most_in_a_row
+from guardkit.checks.live import _repetition
+from guardkit.checks.live._repetition import LONGEST, most_in_a_row
 
 from ._around import HOSTILE, Here, Read, grows_in_step
 

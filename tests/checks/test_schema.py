@@ -11,10 +11,10 @@ import jsonschema
 import pydantic
 import pytest
 
-from guardkit.checks import _schema
-from guardkit.checks._json import MAX_DEPTH
-from guardkit.checks._json_schema import compile_schema
-from guardkit.checks._schema_walk import Walk
+from guardkit.checks.live import _schema
+from guardkit.checks.live._json import MAX_DEPTH
+from guardkit.checks.live._json_schema import compile_schema
+from guardkit.checks.live._schema_walk import Walk
 from guardkit.errors import BindError
 
 from ._around import HOSTILE, Here, Read, grows_in_step, pinned

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardkit.checks import _script
 from guardkit.checks._script import SCRIPTS
+from guardkit.checks.live import _script
 
 from ._around import HOSTILE, Here, found_in, grows_in_step
 

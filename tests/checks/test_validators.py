@@ -8,7 +8,7 @@ import time
 import pytest
 
 from guardkit.checks import VALIDATORS
-from guardkit.checks._validators import VALIDATE, entropy, validator
+from guardkit.checks.live._validators import VALIDATE, entropy, validator
 
 GOOD = {
     "aba": ("021000021", "011401533", "0910 0001 9"),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from guardkit.checks._words import _folds, bind
+from guardkit.checks.live._words import _folds, bind
 from guardkit.errors import BindError
 
 from ._setting import Around, found, seen_in

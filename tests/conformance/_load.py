@@ -66,6 +66,9 @@ class _Files:
     def module(self, name: str, user: Source) -> Source:
         raise LibraryError("missing")
 
+    def folder(self, name: str, user: Source) -> str:
+        return name
+
     def data(self, name: str, user: Source) -> Data:
         if name not in self.files:
             raise LibraryError("missing")

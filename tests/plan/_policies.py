@@ -23,6 +23,9 @@ class Folder:
     def module(self, name: str, user: Source) -> Source:
         raise LibraryError("missing")
 
+    def folder(self, name: str, user: Source) -> str:
+        return name
+
     def data(self, name: str, user: Source) -> Data:
         return Data(name, (HERE / name).read_bytes())
 

@@ -27,7 +27,7 @@ import pytest
 import sniffio
 
 from guardkit.errors import CheckError, UsageError
-from guardkit.runtime._workers import Bridge, Signal, Workers
+from guardkit.runtime._workers import Bridge, Workers
 
 ROOT = Path(__file__).parents[2]
 WATCHDOG_S = 10.0
@@ -367,17 +367,6 @@ def test_a_hanging_call_does_not_keep_the_interpreter(backend: str) -> None:
         anyio.run(main, backend={backend!r})
     """
     assert alone(program) == "left"
-
-
-@BACKENDS
-def test_a_signal_for_a_loop_that_is_gone_is_lost(backend: str) -> None:
-    kept: list[Signal] = []
-
-    async def main() -> None:
-        kept.append(Signal())
-
-    run(main, backend)
-    kept[0].set()
 
 
 # --- the bridge

@@ -71,6 +71,9 @@ class Shelf:
     def module(self, name: str, user: Source) -> Source:
         raise LibraryError("missing")
 
+    def folder(self, name: str, user: Source) -> str:
+        return name
+
     def data(self, name: str, user: Source) -> Data:
         tools = [
             {

@@ -415,8 +415,3 @@ TOLD: tuple[Told, ...] = (
 
 FREE_KINDS: tuple[str, ...] = ("api_key", "bearer_token", "password", "private_key")
 """Kinds without a row: what their names, a header or a fence of dashes say."""
-
-KINDS: tuple[str, ...] = tuple(
-    sorted({*FREE_KINDS, *(row.kind for row in SHAPES), *(row.kind for row in TOLD)})
-)
-"""Every kind, by name."""

@@ -1,22 +1,13 @@
-"""The shape of an RE2 pattern: its tree, the characters a place reads, and how far a search looks.
-
-The tree is the standard library's. A pattern is first written in that dialect, flags left out: who
-reads a tree here takes a dot for any character and letters in either case.
-"""
+"""What the tree of a pattern says: the characters a place reads, and how far a search looks."""
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
-sre: Any = import_module("re._constants")  # the regex tree has no public name and no types
-sre_parser: Any = import_module("re._parser")
+from guardkit._util.dialect import LAST, Shape, shape_of, sre
 
-LAST = 0x10FFFF
 NEAR = 2_000
 """A search that looks this many characters past a match is still called near."""
 
@@ -24,29 +15,6 @@ Ranges = tuple[tuple[int, int], ...]
 """Characters as sorted ranges of code points, ends included."""
 
 REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT)
-
-
-class Shape(NamedTuple):
-    """The tree of a pattern."""
-
-    tree: Any
-    is_exact: bool
-    """False where a class of characters is written wider than it is (`\\pL`)."""
-
-
-@lru_cache(64)  # one pattern is asked about several times while it is bound
-def shape_of(source: str) -> Shape | None:
-    """The shape of a pattern that RE2 takes; None where it has none."""
-    pieces, is_exact = [], True
-    for piece, is_wider in _in_python(source):
-        pieces.append(piece)
-        is_exact &= not is_wider
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Shape(sre_parser.parse("".join(pieces)), is_exact)
-    except (re.error, OverflowError, RecursionError, ValueError):
-        return None
 
 
 def shortest_of(source: str) -> int:
@@ -67,91 +35,6 @@ def holds_blank(source: str) -> bool:
         return any(" " in read for read in _all_read(shape.tree))
     except RecursionError:
         return True
-
-
-# --- from one dialect to the other
-
-_POSIX = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "ascii": r"\x00-\x7f",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\t-\r ",
-    "upper": "A-Z",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-}
-_ESCAPES = r"""
-    \\Q (?P<quoted> .*?) (?: \\E | \Z )
-  | (?P<wide> \\[pP] (?: \{ \^? \w+ \} | \w ) | \\C )
-  | \\x \{ (?P<hex> [0-9A-Fa-f]+ ) \}
-"""
-_OUTSIDE = re.compile(
-    _ESCAPES
-    + r"""
-  | (?P<end> \\z )
-  | (?P<named> \( \? P? < \w+ > )
-  | \( \? [imsU]* (?: - [imsU]+ )? (?P<flags> [:)] )
-  | (?P<opened> \[ \^? ) (?P<first> \]? )
-  | (?P<brace> \{ (?! \d+ (?: , \d* )? \} ) )
-  | (?P<other> \\. | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_INSIDE = re.compile(
-    _ESCAPES
-    + r"""
-  | (?P<set> \\[dDsSwW] ) (?= - )
-  | \[ : (?P<posix> \w+ ) : \]
-  | (?P<unposix> \[ : \^ \w+ : \] )
-  | (?P<bracket> \[ )
-  | (?P<closed> \] )
-  | (?P<other> \\. | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_ANY = "\\x00-\\U0010ffff"
-
-
-def _in_python(source: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a pattern, and whether each says more than it did."""
-    at, in_class = 0, False
-    while match := (_INSIDE if in_class else _OUTSIDE).match(source, at):
-        at = match.end()
-        match match.lastgroup:
-            case "quoted":
-                yield re.escape(match["quoted"]), False
-            case "wide" | "unposix":
-                yield _ANY if in_class else f"[{_ANY}]", True
-            case "hex":
-                yield re.escape(chr(min(int(match["hex"], 16), LAST))), False
-            case "end":
-                yield r"\Z", False
-            case "named":
-                yield "(", False
-            case "flags":
-                yield "(?:" if match["flags"] == ":" else "", False
-            case "first":
-                in_class = True
-                yield match["opened"] + (r"\]" if match["first"] else ""), False
-            case "posix":
-                yield _POSIX.get(match["posix"], _ANY), match["posix"] not in _POSIX
-            case "set":
-                at += 1
-                yield match["set"] + r"\-", False
-            case "brace" | "bracket":
-                yield "\\" + match.group(), False
-            case "closed":
-                in_class = False
-                yield "]", False
-            case _:
-                yield match.group(), False
 
 
 # --- characters

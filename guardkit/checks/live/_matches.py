@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import re2
 
+from guardkit._util.dialect import shape_of
 from guardkit.errors import BindError
 
-from ._shapes import looks_far, shape_of
+from ._shapes import looks_far
 
 MAX_MEM = 64 << 20
 """What one pattern may keep: its program, and the automaton that is built as texts need it."""
@@ -23,6 +24,8 @@ MAX_MATCHES = 100_000
 
 MAX_READ = 32 << 20
 """How many bytes may be read for all matches in one text of a pattern that looks far ahead."""
+
+_ANYWHERE = re2._re2.RE2.Anchor.UNANCHORED
 
 _FOLLOWERS = bytes(range(0x80, 0xC0))
 """The bytes of UTF-8 that begin no character."""
@@ -102,8 +105,7 @@ def iter_all(program: Program, text: str) -> Iterator[tuple[int, int]]:
         left = min(left, max(MAX_READ // max(len(data), 1), 64))
     is_ascii = len(data) == len(text)
     at_byte, at = 0, 0
-    for match in program.regex.finditer(data):
-        start, end = match.span()
+    for start, end in _spans(program, data):
         if not is_ascii:
             after = at + _characters(data, at_byte, start)
             at_byte, at, start, end = end, after + _characters(data, start, end), after, 0
@@ -114,6 +116,19 @@ def iter_all(program: Program, text: str) -> Iterator[tuple[int, int]]:
             raise TooManyError(start)
         left -= 1
         yield start, end
+
+
+def _spans(program: Program, data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each match is, in bytes: from left to right, none over another, empty ones too."""
+    # The bare search of the binding: its own way to every match costs as much as the search.
+    match = program.regex._regexp.Match
+    size, at = len(data), 0
+    while at <= size:
+        start, end = match(_ANYWHERE, data, at, size)[0]
+        if start < 0:
+            return
+        yield start, end
+        at = end if end > at else at + 1
 
 
 def starts_in(program: Program, text: str) -> Iterator[tuple[int, int]]:
@@ -159,8 +174,11 @@ def find_all(program: Program, text: str) -> list[tuple[int, int]]:
 
 def outermost(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Sorted, and what lies inside another left out."""
+    found = list(spans)
+    if len(found) < 2:
+        return found
     kept: list[tuple[int, int]] = []
-    for start, end in sorted(set(spans), key=lambda span: (span[0], -span[1])):
+    for start, end in sorted(set(found), key=lambda span: (span[0], -span[1])):
         if not kept or end > kept[-1][1]:
             kept.append((start, end))
     return kept

@@ -24,3 +24,16 @@ def content_of(setting: Setting, file: object) -> bytes:
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
         raise BindError(f"the file `{name}` has changed since the policy was compiled")
     return content
+
+
+def text_of(setting: Setting, file: object) -> str:
+    """A file as text, without the mark that some editors put in front.
+
+    Raises:
+        BindError: It cannot be read, it has changed, or it is not UTF-8.
+    """
+    try:
+        return content_of(setting, file).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        assert isinstance(file, tuple)
+        raise BindError(f"the file `{file[0]}` is not UTF-8 text") from None

@@ -16,9 +16,10 @@ from typing import Any
 
 import re2
 
+from guardkit._util.dialect import LAST, shape_of, sre
 from guardkit.text import LOOSE_CLASSES
 
-from ._shapes import LAST, REPEATS, Ranges, inverted, read_at, shape_of, sre, united
+from ._shapes import REPEATS, Ranges, inverted, read_at, united
 
 MIN_LETTERS = 5
 """A form with fewer letters that have to be there stands in innocent text by accident."""
