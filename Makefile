@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+EXTRAS ?= test,lint
 ARGS   ?=
 
 BIN     := $(VENV)/bin
-STAMP   := $(VENV)/.installed
+STAMP   := $(VENV)/.installed-$(EXTRAS)
 POLICY  := examples/demo/demo.guard
 TRAFFIC := examples/demo/traffic.jsonl
 
@@ -44,5 +45,5 @@ $(BIN)/python:
 # The interpreter is order-only: its age says nothing about what is installed.
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  -c constraints.txt -e '.[test,lint]'
+	  -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@

@@ -69,7 +69,7 @@ SPEC = CheckSpec(
         PropertySpec(
             "model", "model", "a shipped tier or a model directory", choices=("static", "mini")
         ),
-        PropertySpec("head", "text", "which head of the model"),
+        PropertySpec("head", "text", "which head of a shipped tier"),
         DIGEST,
         PropertySpec("label", "text", "the label whose score is the answer"),
         PropertySpec("labels", "texts", "the labels it may answer with"),

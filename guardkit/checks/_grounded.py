@@ -4,9 +4,9 @@ Each statement of the reply is set against the nearest passage of the source; th
 of statements that find support, 1 for all of them. Compare it downwards: `supported < 0.6`. A reply
 without a source is unknown; a reply without a statement (a greeting, a question) scores 1.
 
-A statement is a sentence of four words or more that asks nothing. It is supported when it comes
-nearer than 0.5 to a passage of some 24 words: a sentence of ten that stands there word for word
-comes to about 0.65, one on another matter to 0.2. The number follows from that, not from data.
+A statement is a sentence of four words or more that asks nothing. It is supported when all of it
+comes as near as 0.5 to passages of 8 to 32 words: what stands there word for word comes to 0.75 or
+more, another matter to about 0.2. The number follows from that, not from data.
 
 Why it matters
     An assistant that answers from documents should say what they say. It finds replies that have

@@ -7,11 +7,12 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
 
-from guardkit.diagnostics import text_width, visible
+from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
 from guardkit.train import (
     Figures,
@@ -34,6 +35,7 @@ from ._verbs import FORMAT, verb
 _BAR = 24
 _MOST_SOURCES = 30
 _NAME = 26
+_WIDTH = 80
 
 _Told = Callable[[str, float], None]
 
@@ -113,7 +115,6 @@ def command(
             )
             assert recipe is not None
             assert weights is not None
-            more = {} if minutes is None else {"minutes": minutes}
             made: tuple[Trained, ...] = make_tiers(
                 recipe,
                 out,
@@ -122,7 +123,7 @@ def command(
                 force=force,
                 command=_typed(),
                 told=told,
-                **more,
+                minutes=minutes,
             )
         else:
             _refuse("`--minutes` is for `--encoder`", minutes is not None and encoder is None)
@@ -231,13 +232,13 @@ def _progress(show: Screen) -> _Told:
 
 def _lines(made: Trained) -> Iterator[str]:
     yield ""
-    yield f"wrote {visible(made.folder.as_posix())}: {visible(made.manifest.source)}"
+    yield from _wrapped(f"wrote {visible(made.folder.as_posix())}: {visible(made.manifest.source)}")
     for one in made.heads:
         yield ""
         threshold = one.figures.threshold
         stops = "" if threshold.rate is None else f", which stops {threshold.rate:.1%} of"
         yield f"head {one.head.name}: one threshold for all, {threshold.score:.4f}{stops}"
-        yield f"  {threshold.pool}"
+        yield from _wrapped(threshold.pool, "  ")
         yield from _table(one.figures)
         tested = made.tests.get(one.head.name)
         if tested is not None:
@@ -245,8 +246,12 @@ def _lines(made: Trained) -> Iterator[str]:
             yield "texts of `--test`:"
             yield from _table(tested)
     for note in made.notes:
-        yield f"note: {note}"
+        yield from _wrapped(f"note: {note}")
     yield ""
+
+
+def _wrapped(text: str, before: str = "") -> list[str]:
+    return wrap(text, _WIDTH, initial_indent=before, subsequent_indent="  ")
 
 
 def _table(found: Figures) -> Iterator[str]:
@@ -262,9 +267,7 @@ def _table(found: Figures) -> Iterator[str]:
 
 def _named(line: Line) -> str:
     name = visible(line.name) or "no source"
-    while text_width(name) > _NAME:
-        name = name[:-2] + "…"
-    return name + " " * (_NAME - text_width(name))
+    return f"{name if len(name) <= _NAME else name[: _NAME - 1] + '…':<{_NAME}}"
 
 
 def _share(share: Share) -> str:

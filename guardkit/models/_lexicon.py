@@ -56,7 +56,7 @@ def parts_of(word: str, pieces: Sequence[int]) -> Parts:
     grams = [mark, *sorted(crc32(run.encode("utf-8", "surrogatepass")) for run in runs)]
     is_sign = not word[0].isalnum()
     facts = (
-        min(len(pieces), 8) / 4,
+        max(1, min(len(pieces), 8)) / 4,
         float(is_sign),
         float(word[0].isdigit()),
         float(not word.isascii()),

@@ -25,9 +25,9 @@ from ._reading import Reading
 from ._store import Opened
 from ._windows import Cutter
 
-BLOCK: Final = 12
+BLOCK: Final = 6
 """Words that are summed once; windows are made of whole blocks."""
-WINDOWS: Final = ((2, 1), (4, 2), (16, 8))
+WINDOWS: Final = ((2, 1), (8, 4), (32, 16))
 """The windows of a head and the step to the next, in blocks: a sentence, a passage, a page."""
 SENSE: Final = 4
 """Words that are summed once for an embedding: a sentence in a long page is few."""
@@ -38,7 +38,7 @@ SURFACE_COLUMNS: Final = 6
 """Columns that say where a text was found."""
 _CHUNK: Final = BLOCK * 512
 _ARRAYS: Final = ("pieces", "grams", "pairs")
-_LAYERS: Final = ("into", "into_bias", "out", "out_bias")
+_LAYERS: Final = ("into", "into_bias", "out", "out_bias", "sentence_bias")
 
 
 class Bag(NamedTuple):
@@ -56,6 +56,24 @@ class Bag(NamedTuple):
     out: Any
     """[hidden, columns]"""
     out_bias: Any
+    sentence_bias: Any
+    """[columns]: what is added for a window of one sentence where there are larger ones. Most
+    heads know nothing of a sentence by itself; that of injection finds one in a long page."""
+
+
+class _Layer(NamedTuple):
+    """The first layer, taken apart: what it makes of words, of their number, of a surface."""
+
+    words: Any
+    size: Any
+    places: dict[str, Any]
+
+    @classmethod
+    def of(cls, bag: Bag, surfaces: dict[str, int]) -> _Layer:
+        """The layer of a bag; a surface without a column is like none."""
+        at = 2 * bag.pieces.shape[1] + FACTS
+        rows = {name: bag.into[at + 1 + n] + bag.into_bias for name, n in surfaces.items()}
+        return cls(bag.into[:at].copy(), bag.into[at] / 5, rows)
 
 
 class StaticModel:
@@ -72,6 +90,7 @@ class StaticModel:
         self._heads = {head.name: head for head in self.manifest.heads}
         self._pairs = len(self._bag.pairs) - 1
         self._check_fits()
+        self._layer = _Layer.of(self._bag, self.manifest.window.surfaces)
         tokenizer = source.tokenizer
         self._cutter = Cutter(tokenizer, self.manifest.window)
         nothing = len(self._table) - 1
@@ -149,22 +168,20 @@ class StaticModel:
             blocks, count = [np.zeros((1, 2 * bag.pieces.shape[1] + FACTS), np.float32)], 1
         sums = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         view = _view(len(sums))
-        sizes = view.sizes * BLOCK
+        sizes = view.sizes.copy()
         sizes[view.is_last] -= len(sums) * BLOCK - count
-        width = sums.shape[1]
-        features = np.zeros((len(sizes), width + 1 + SURFACE_COLUMNS), np.float32)
-        np.divide(view.over(sums), sizes[:, None], out=features[:, :width])
-        features[:, width] = np.log1p(sizes) / 5
-        column = self.manifest.window.surfaces.get(surface)
-        if column is not None:
-            features[:, width + 1 + column] = 1
-        inner = features @ bag.into
-        inner += bag.into_bias
+        seen = view.over(sums)
+        seen /= sizes[:, None]
+        inner = seen @ self._layer.words
+        inner += np.multiply.outer(np.log1p(sizes), self._layer.size)
+        inner += self._layer.places.get(surface, bag.into_bias)
         np.maximum(inner, 0, out=inner)
         logits = inner @ bag.out
         logits += bag.out_bias
+        if view.sentences < len(logits):
+            logits[: view.sentences] += bag.sentence_bias
         made = read_late(self._heads, logits)
-        return Reading(len(sizes), made.scores, None, made.first, evidence=made.evidence)
+        return Reading(len(logits), made.scores, None, made.first, evidence=made.evidence)
 
     def _check_fits(self) -> None:
         bag, table, manifest = self._bag, self._table, self.manifest
@@ -176,7 +193,7 @@ class StaticModel:
             and self._pairs & (self._pairs - 1) == 0
             and bag.into.shape == (2 * width + FACTS + 1 + SURFACE_COLUMNS, len(bag.into_bias))
             and bag.out.shape == (len(bag.into_bias), len(bag.out_bias))
-            and columns <= len(bag.out_bias)
+            and columns <= len(bag.out_bias) == len(bag.sentence_bias)
             and all(head.output == "logits" for head in manifest.heads)
             and all(column < SURFACE_COLUMNS for column in manifest.window.surfaces.values())
             and (manifest.embedding is None or manifest.embedding.dim == table.shape[1])
@@ -196,9 +213,11 @@ def _in_blocks(words: Any, at: Any, pairs: Any, pair_at: Any) -> Any:
     """The sums of each block of words and of their pairs, side by side."""
     import numpy as np
 
+    each = np.ones((1, BLOCK), np.float32)
     count = len(at) // BLOCK
     parts = (words.take(at, axis=0), pairs.take(pair_at, axis=0))
-    return np.concatenate([p.reshape(count, BLOCK, -1).sum(axis=1) for p in parts], axis=1)
+    # A product with ones is three times as quick as a sum along this axis.
+    return np.concatenate([each @ p.reshape(count, BLOCK, -1) for p in parts], axis=2)[:, 0]
 
 
 class _View(NamedTuple):
@@ -207,11 +226,13 @@ class _View(NamedTuple):
     starts: Any
     ends: Any
     sizes: Any
-    """float32: blocks of each window"""
+    """float32: words of each window, all blocks being full"""
     is_last: Any
     """Whether the last block, which may be short, is in it."""
     sums: Any
     """float32 [windows, blocks]: what adds them up; None where that would be large."""
+    sentences: int
+    """How many of the windows are of the smallest size; they come first."""
 
     def over(self, blocks: Any) -> Any:
         """The sum of the blocks of each window."""
@@ -224,7 +245,7 @@ class _View(NamedTuple):
         return until[self.ends] - until[self.starts]
 
 
-_FEW: Final = 128
+_FEW: Final = 256
 """Blocks of a text whose windows are kept ready."""
 
 
@@ -246,7 +267,10 @@ def _made(blocks: int, sizes: Sequence[tuple[int, int]]) -> _View:
     if blocks <= _FEW:
         at = np.arange(blocks)
         sums = ((at >= starts[:, None]) & (at < ends[:, None])).astype(np.float32)
-    return _View(starts, ends, (ends - starts).astype(np.float32), ends == blocks, sums)
+    sentences = len([*_spans(blocks, sizes[0])])
+    return _View(
+        starts, ends, ((ends - starts) * BLOCK).astype(np.float32), ends == blocks, sums, sentences
+    )
 
 
 def _spans(blocks: int, *sizes: tuple[int, int]) -> Iterator[tuple[int, int]]:

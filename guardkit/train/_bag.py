@@ -21,6 +21,11 @@ from guardkit.models import (
 from ._draw import Draw
 from ._rows import Row
 
+SENTENCES = frozenset({"injection"})
+"""Heads for which one sentence of a long text counts by itself."""
+NEVER = -30.0
+"""What keeps a sentence from counting."""
+
 
 class Target(NamedTuple):
     """One head to be trained: columns of the output and how truth is read."""
@@ -126,6 +131,12 @@ class Trainer:
         columns = max(t.at + len(t.labels) for t in targets)
         self.columns = columns
         self.truth = truth_of(rows, targets)
+        self._whole = [
+            column
+            for target in targets
+            if target.name not in SENTENCES
+            for column in range(target.at, target.at + len(target.labels))
+        ]
         self._hosts = [at for at, row in enumerate(rows) if "long" in row.truth]
         features = 2 * size.width + FACTS + 1 + SURFACE_COLUMNS
         self.pieces = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
@@ -139,9 +150,12 @@ class Trainer:
     def window(self, row: int) -> tuple[int, int, float]:
         """A window of a row as reading would cut it, and how sure its label is for it."""
         rng, words = self._rng, len(self._corpus.words[row])
-        # Only sizes that reading uses for so many words.
+        truth = self._rows[row].truth
+        # Only sizes that reading uses for so many words, and a sentence only where it is read.
         sizes = [size * BLOCK for size, _ in WINDOWS]
         fit = [size for at, size in enumerate(sizes) if at == 0 or words > sizes[at - 1]]
+        if len(fit) > 1 and not SENTENCES & truth.keys():
+            fit = fit[1:]
         size = int(rng.choice(fit))
         if words <= size:
             return 0, words, 1.0
@@ -149,16 +163,18 @@ class Trainer:
         at = text.find(part) if part else -1
         step = size // 2
         last = -(-(words - size) // step)
-        is_found = any(value > 0 for value in self._rows[row].truth.values())
+        is_found = any(value > 0 for value in truth.values())
         if at >= 0:
             middle = (at + len(part) / 2) / len(text) * words
-            hits = [k for k in range(last + 1) if k * step + 6 < middle < k * step + size - 6]
+            near = size // 4
+            hits = [k for k in range(last + 1) if near <= middle - k * step <= size - near]
             k = int(rng.choice(hits)) if hits else 0
             return k * step, min(k * step + size, words), 1.0 if hits else 0.0
         k = int(rng.integers(0, last + 1))
         if is_found and "suffix" in self._rows[row].group:
             k = last
-        sure = 1.0 if not is_found else size / sizes[-1] if words > sizes[1] else 0.4
+        # A piece of a long attack need not be one.
+        sure = 1.0 if not is_found else 0.25 if size == sizes[0] else 0.4 if size < fit[-1] else 1.0
         return k * step, min(k * step + size, words), sure
 
     def _host(self, row: int, words: int) -> tuple[Any, Any] | None:
@@ -183,9 +199,12 @@ class Trainer:
 
         corpus, rng = self._corpus, self._rng
         chosen, counts, rest, weights = [], [], [], []
-        for row in rows:
+        truth = self.truth[rows].copy()
+        for at, row in enumerate(rows):
             start, end, sure = self.window(row)
             words = corpus.words[row][start:end]
+            if len(words) <= WINDOWS[0][0] * BLOCK < len(corpus.words[row]):
+                truth[at, self._whole] = np.nan
             host = self._host(row, len(words)) if sure == 1.0 else None
             if host is not None:
                 words = np.concatenate((host[0], words, host[1]))
@@ -210,7 +229,6 @@ class Trainer:
         before = np.concatenate(([0], marks[:-1])).astype(np.uint32)
         before[starts[lengths > 0]] = 0
         pair = pair_of(before, marks, self._size.pairs)
-        truth = self.truth[rows].copy()
 
         def bag(numbers: Any, sizes: Any, share: Any) -> tuple[Any, Any, Any]:
             until = np.concatenate(([0], np.cumsum(sizes)))
@@ -320,6 +338,8 @@ class Trainer:
         made["into_bias"] = self.into.bias.detach().numpy().copy()
         made["out"] = self.out.weight.detach().numpy().T.copy()
         made["out_bias"] = self.out.bias.detach().numpy().copy()
+        made["sentence_bias"] = np.zeros(self.columns, np.float32)
+        made["sentence_bias"][self._whole] = NEVER
         return made
 
 

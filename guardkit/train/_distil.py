@@ -44,7 +44,7 @@ def distil(vectors: Any, counts: Any, dim: int = DIM) -> Table:
     values, directions = np.linalg.eigh(spread)
     kept = directions[:, np.argsort(-values)[:dim]]
     # Signs are a matter of the library; with the greatest entry positive they are of the data.
-    kept *= np.sign(kept[np.abs(kept).argmax(0), np.arange(dim)])
+    kept *= np.sign(kept[np.abs(kept).argmax(0), np.arange(kept.shape[1])])
     rows = centred @ kept
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     scale = np.maximum(np.abs(rows).max(1), 1e-8) / 127

@@ -21,6 +21,7 @@ _SPECIAL: Final = {0: "[PAD]", LEAD: "[CLS]", TAIL: "[SEP]", MASK: "[MASK]"}
 _AT_ONCE: Final = 4_096
 _RUN: Final = re.compile(r"([!-~]{90})(?=[!-~])")
 """Reading cuts runs that a word-piece tokenizer would give up on: so does training."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MOST_COMPARED: Final = 200
 
 
@@ -74,8 +75,7 @@ def tokens_of(tokenizer: bytes, texts: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for at in range(0, len(texts), _AT_ONCE):
         part = [
-            _RUN.sub(r"\1 ", text).encode("utf-8", "replace").decode()
-            for text in texts[at : at + _AT_ONCE]
+            _SURROGATE.sub("\ufffd", _RUN.sub(r"\1 ", text)) for text in texts[at : at + _AT_ONCE]
         ]
         encodings = made.encode_batch_fast(part, add_special_tokens=False)
         found += [np.array(e.ids, np.uint32) for e in encodings]

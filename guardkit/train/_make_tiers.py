@@ -61,7 +61,7 @@ def make_tiers(
     out: Path,
     *,
     weights: Path,
-    minutes: float = MINUTES,
+    minutes: float | None = None,
     steps: int = STEPS,
     seed: int = 0,
     device: str = "auto",
@@ -75,7 +75,7 @@ def make_tiers(
         pack: The folder of labelled texts that `_recipe.py` reads.
         out: The folder of both.
         weights: The sentence encoder both begin with, its `tokenizer.json` beside it.
-        minutes: How long the encoder is tuned.
+        minutes: How long the encoder is tuned; `MINUTES`, if nothing is given.
         steps: Batches of the static heads.
         seed: Of all that is left to chance.
         device: Where the encoder is tuned: `cpu`, `cuda`, or `auto` for a GPU if there is one.
@@ -96,6 +96,7 @@ def make_tiers(
     base = table_of(start, rows.train, told)
     draft = static_draft(rows.train, base, steps=steps, seed=seed, told=told)
     small = finished(draft, out / "static", rows, facts | {"steps": steps}, force=force, told=told)
+    minutes = minutes or MINUTES
     how = Settings(minutes=minutes, seed=seed, device=device_of(device))
     encoder, count = tuned(start, rows.train, TARGETS, SHARES, how, part_of(told, "mini: training"))
     facts |= {"steps": count, "minutes": minutes}

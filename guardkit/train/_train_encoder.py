@@ -29,6 +29,7 @@ def train_encoder(
     *,
     weights: Path,
     minutes: float = 30.0,
+    steps: int = 0,
     targets: Sequence[Target] = (),
     test: Sequence[Row] = (),
     seed: int = 0,
@@ -45,6 +46,7 @@ def train_encoder(
         out: The directory. Its name is that of the model.
         weights: A sentence encoder of six layers as safetensors, its `tokenizer.json` beside it.
         minutes: How long to train. What comes of a time differs from run to run.
+        steps: So many batches instead: what comes of them does not.
         targets: The heads; if none is given, every name of a truth is one, of 0 or 1.
         test: Texts that are trained on by nobody, to measure with.
         seed: Of what is drawn.
@@ -63,10 +65,10 @@ def train_encoder(
     targets = tuple(targets) or targets_of(rows)
     parts, left_out = _left_out(rows, targets)
     start = start_of(weights, max(t.at + len(t.labels) for t in targets), seed)
-    how = Settings(minutes=minutes, seed=seed, device=device_of(device))
+    how = Settings(minutes=minutes, steps=steps, seed=seed, device=device_of(device))
     seen = [rows[at] for at in parts.without(left_out)]
     kept = [rows[at] for at in parts.within(left_out)]
-    encoder, steps = tuned(start, seen, targets, shares_of(targets), how, part_of(told, "training"))
+    encoder, count = tuned(start, seen, targets, shares_of(targets), how, part_of(told, "training"))
     draft = Draft(
         plain_name(out),
         "onnx",
@@ -88,8 +90,8 @@ def train_encoder(
     card = card_of(rows, targets, heads, tests, notes) | {
         "command": command,
         "seed": seed,
-        "steps": steps,
-        "minutes": minutes,
+        "steps": count,
+        "minutes": None if steps else minutes,
         "validation": f"one part of {parts.parts} was left out, divided by {parts.by}",
         "int8": what_int8_cost(encoder, start.tokenizer, targets[0], kept, said),
     }

@@ -127,7 +127,7 @@ def targets_of(rows: Sequence[Row]) -> tuple[Target, ...]:
 
 
 def target_of(head: str, labels: Sequence[str]) -> Target:
-    """The head of a user's file: one label, or several of which the first means none of the others."""
+    """The head of a user's file: one label, or several of which the first is for the rest."""
     return Target(head, 0, tuple(labels), "sigmoid" if len(labels) == 1 else "softmax")
 
 

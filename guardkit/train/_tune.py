@@ -30,6 +30,8 @@ ROOM: Final = WINDOW - 3
 FROZEN: Final = 2
 _TOKENS: Final = 3_200
 """Tokens of a batch, filling included."""
+_WARM: Final = 200
+"""Batches until the rate is what it shall be."""
 _AHEAD: Final = 2_400
 """Windows that are sorted by length together."""
 _BY_SURFACE: Final = (
@@ -48,6 +50,8 @@ class Settings(NamedTuple):
     """How long and how fast."""
 
     minutes: float = 90.0
+    steps: int = 0
+    """Batches instead of minutes: the same on every run."""
     rate: float = 7e-5
     head_rate: float = 5e-4
     drop: float = 0.1
@@ -185,7 +189,7 @@ class Tuning:
     def run(
         self, batches: Iterator[list[Sample]], told: Callable[[int, float, float], None]
     ) -> Encoder:
-        """Train for the minutes that were given; the encoder that came of it.
+        """Train for as long as was said; the encoder that came of it.
 
         Args:
             batches: What `Windows.batches` draws.
@@ -202,6 +206,8 @@ class Tuning:
             while part < 1:
                 loss = self.step(next(batches), part)
                 part = (time.monotonic() - begun) / 60 / self._how.minutes
+                if self._how.steps:
+                    part = self.steps / self._how.steps
                 told(self.steps, min(part, 1.0), loss)
         return self.made()
 
@@ -218,7 +224,8 @@ class Tuning:
         device = self._how.device
         ids = _padded([sample.ids for sample in batch]).to(device)
         truth = torch.tensor(np.array([sample.truth for sample in batch])).to(device)
-        warm = min(1.0, (self.steps + 1) / 200)
+        slow = min(_WARM, self._how.steps // 10 or _WARM)
+        warm = min(1.0, (self.steps + 1) / slow)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * warm * (0.03 + 0.485 * (1 + math.cos(math.pi * part)))
         with torch.no_grad():

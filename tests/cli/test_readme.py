@@ -107,7 +107,8 @@ def test_every_option_that_is_named_exists() -> None:
 def test_the_install_lines_are_those_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "-m venv" in makefile
-    assert "-c constraints.txt -e '.[test,lint]'" in makefile
+    assert "EXTRAS ?= test,lint\n" in makefile
+    assert "-c constraints.txt -e '.[$(EXTRAS)]'" in makefile
 
 
 def test_every_file_that_is_named_exists() -> None:

@@ -64,6 +64,7 @@ def heads_bytes(weights: Weights, columns: int, *, nan: bool = False) -> bytes:
         into_bias=np.zeros(columns, np.float32),
         out=out,
         out_bias=np.full(columns, BIAS, np.float32),
+        sentence_bias=np.full(columns, -30, np.float32),  # sentences by themselves say nothing
         weights=np.full(len(VOCABULARY), 1 / 127, np.float32),
     )
 

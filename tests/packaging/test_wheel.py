@@ -150,6 +150,17 @@ def test_the_wheel_holds_every_module_and_nothing_of_the_workshop(names: list[st
     assert not [name for name in names if name.endswith((".pyc", ".orig", ".rej"))]
 
 
+def test_texts_to_train_with_stay_in_the_checkout(names: list[str], tmp_path: Path) -> None:
+    seeds = "guardkit/train/seeds.jsonl.xz"
+    assert (ROOT / seeds).is_file()
+    assert "guardkit/train/_recipe.py" in names
+    assert seeds not in names
+    with tarfile.open(build("sdist", ROOT, tmp_path)) as opened:
+        inside = {name.partition("/")[2] for name in opened.getnames()}
+    assert "guardkit/train/_recipe.py" in inside
+    assert seeds not in inside
+
+
 def test_the_wheel_carries_its_licence(names: list[str]) -> None:
     licences = {name.rsplit("/", 1)[1] for name in names if ".dist-info/licenses/" in name}
     assert licences == {"LICENSE", "NOTICE"}

@@ -26,8 +26,8 @@ letter ticket train river bread paper table window market summer winter morning 
 reveal secret password rules instructions previous override hidden
 """
 WORDS = tuple(_TEXT.split())
-HARMFUL = ("ignore", "forget", "reveal", "secret", "password", "override", "hidden")
-"""A text is harmful when it holds two of these."""
+HARMFUL = ("ignore", "secret")
+"""A text is harmful when it holds these."""
 PLAIN = [word for word in WORDS if word not in HARMFUL]
 _SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
 VOCABULARY = (
@@ -84,7 +84,7 @@ def static_tier(folder: Path, dim: int = 16) -> Path:
     return folder
 
 
-def encoder_file(folder: Path, dim: int = 24, inner: int = 48, layers: int = 6) -> Path:
+def encoder_file(folder: Path, dim: int = 48, inner: int = 96, layers: int = 6) -> Path:
     """A sentence encoder nobody trained, as safetensors, with its tokenizer beside it."""
     rng = np.random.default_rng(2)
     arrays = {
@@ -133,7 +133,7 @@ def rows(count: int, *, sources: int = 5, seed: int = 0, head: str = "attack") -
     for at in range(count):
         words = rng.choices(PLAIN, k=rng.randint(6, 30))
         label = at % 2
-        for word in rng.sample(HARMFUL, 2 * label):
+        for word in HARMFUL * label:
             words.insert(rng.randint(0, len(words)), word)
         source = f"source {at // 2 % sources}"
         words.append(PLAIN[at // 2 % sources])

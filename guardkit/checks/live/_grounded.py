@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from guardkit.models import StaticModel
 
 SUPPORT = 0.5
-"""How near a statement has to come to a passage of the source. Ten words stand in a window of some
-24, so one that is there word for word comes to about 0.65, and one on another matter to 0.2."""
+"""How near a statement has to come to a passage of the source. The windows of both may begin a few
+words apart: what stands there word for word comes to 0.75 or more, another matter to about 0.2."""
 LEAST_WORDS = 4
 """A shorter sentence states nothing: a greeting, a thank you, a heading."""
 LEAST_SIGNS = 8
