@@ -305,7 +305,8 @@ class _Loop:
         async with anyio.create_task_group() as group:
             while not self.is_over:
                 for job in self._loops.fresh(self):
-                    job.context.run(group.start_soon, self._do, job)
+                    # A copy: a loop that lost the job may be in the context at this moment.
+                    job.context.copy().run(group.start_soon, self._do, job)
                 await self._bell.wait()
                 self._bell = anyio.Event()
 
