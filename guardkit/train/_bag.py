@@ -137,7 +137,6 @@ class Trainer:
             if target.name not in SENTENCES
             for column in range(target.at, target.at + len(target.labels))
         ]
-        self._hosts = [at for at, row in enumerate(rows) if "long" in row.truth]
         features = 2 * size.width + FACTS + 1 + SURFACE_COLUMNS
         self.pieces = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
         self.grams = torch.nn.Parameter(torch.randn(size.grams, size.width) * 0.02)
@@ -177,21 +176,6 @@ class Trainer:
         sure = 1.0 if not is_found else 0.25 if size == sizes[0] else 0.4 if size < fit[-1] else 1.0
         return k * step, min(k * step + size, words), sure
 
-    def _host(self, row: int, words: int) -> tuple[Any, Any] | None:
-        """Harmless words around a short attack, for some of them."""
-        rng = self._rng
-        if not self._hosts or words > 30 or self._rows[row].truth.get("injection") != 1:
-            return None
-        if rng.random() > 0.4:
-            return None
-        around = int(rng.choice([size * BLOCK for size, _ in WINDOWS[:2]])) - words
-        if around < 2:
-            return None
-        host = self._corpus.words[self._hosts[int(rng.integers(len(self._hosts)))]]
-        start = int(rng.integers(0, max(1, len(host) - around)))
-        cut = start + int(rng.integers(0, around + 1))
-        return host[start:cut], host[cut : start + around]
-
     def batch(self, rows: Sequence[int]) -> Step:
         """These rows, one window each."""
         import numpy as np
@@ -205,9 +189,6 @@ class Trainer:
             words = corpus.words[row][start:end]
             if len(words) <= WINDOWS[0][0] * BLOCK < len(corpus.words[row]):
                 truth[at, self._whole] = np.nan
-            host = self._host(row, len(words)) if sure == 1.0 else None
-            if host is not None:
-                words = np.concatenate((host[0], words, host[1]))
             if len(words) > 3:
                 words = words[rng.random(len(words)) > 0.08]
             chosen.append(words)

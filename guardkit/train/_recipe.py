@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -106,6 +106,11 @@ HELD: Final = frozenset(
 )
 """Whole sources that are left out, to measure on."""
 
+SHORT: Final = 220
+"""Characters of what is planted, at most."""
+PLANTED: Final = 7_000
+"""Attacks that are planted; half as many harmless sentences are."""
+
 OURS: Final = "guardkit"
 _PACK: Final = ("injection", "harm", "toxicity", "refusal", "longform")
 _HARMLESS: Final = frozenset(
@@ -153,6 +158,17 @@ def recipe_rows(pack: Path, seed: int = 7) -> Iterator[tuple[Row, str]]:
         UsageError: A file of it is missing.
     """
     rng = Random(seed)  # noqa: S311 - a shuffle, no secret
+    trained: list[Row] = []
+    for row in _rows_of(pack, rng):
+        side = _side(row)
+        if side == "train":
+            trained.append(row)
+        yield row, side
+    for row in planted(trained, rng):
+        yield row, "train"
+
+
+def _rows_of(pack: Path, rng: Random) -> Iterator[Row]:
     for name in _PACK:
         path = pack / f"{name}.jsonl.gz"
         if not path.is_file():
@@ -160,11 +176,44 @@ def recipe_rows(pack: Path, seed: int = 7) -> Iterator[tuple[Row, str]]:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 given = json.loads(line)
-                for row in _READ[name](given, given["meta"], rng):
-                    yield row, _side(row)
+                yield from _READ[name](given, given["meta"], rng)
     if SEEDS.is_file():
-        for row in read_rows(SEEDS):
-            yield row, _side(row)
+        yield from read_rows(SEEDS)
+
+
+def planted(rows: Sequence[Row], rng: Random) -> Iterator[Row]:
+    """Short attacks in the middle of long harmless texts, and harmless sentences likewise.
+
+    In a long text an attack is a sentence among hundreds, and an odd sentence alone is no attack.
+    """
+    hosts = [row for row in rows if "long" in row.truth]
+    short = [
+        row
+        for row in rows
+        if row.surface == "input" and len(row.text) < SHORT and not row.part and hosts
+    ]
+    attacks = [row for row in short if row.truth.get("injection") == 1 and _can_move(row)]
+    plain = [row for row in short if row.group.startswith("look-alike prompt")]
+    for name, given, count in (("attack", attacks, PLANTED), ("look-alike", plain, PLANTED // 2)):
+        for number in range(count if given else 0):
+            part, host = rng.choice(given).text, rng.choice(hosts).text
+            size = rng.randint(250, 1400)
+            start = rng.randint(0, max(0, len(host) - size))
+            host = host[start : start + size]
+            cut = host.find(" ", rng.randint(0, len(host)))
+            cut = len(host) if cut < 0 else cut
+            gap = rng.choice((" ", "\n", "\n\n"))
+            text = f"{host[:cut]}{gap}{part}{gap}{host[cut:].lstrip()}"
+            surface = rng.choice(("retrieved", "retrieved", "tool_result", "input"))
+            is_attack = name == "attack"
+            group = f"planted {name} {number % 5}"
+            truth = {"injection": int(is_attack)}
+            yield Row(text, surface, truth, "guardkit-seeds", group, part if is_attack else "")
+
+
+def _can_move(row: Row) -> bool:
+    """Whether a text is an attack wherever it stands."""
+    return "plain_task" not in row.group and "suffix" not in row.group
 
 
 def _side(row: Row) -> str:
