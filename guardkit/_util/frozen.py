@@ -4,12 +4,14 @@ The standard library writes the source of six methods for each class and compile
 of a syntax tree, a checked policy and a plan that took a third of the time in which a small policy
 is checked. Here the methods are closures. Fields, `replace`, `match`, equality, hashing, pickling
 and the text of a value are as in the standard library; only the signature of a class says less.
+
+A class of which many values are made, as in a large policy, gets the generated `__init__` yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields, make_dataclass
 from dataclasses import dataclass as plain_dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 __all__ = ["dataclass", "field"]
 
 T = TypeVar("T")
+
+_OFTEN = 200
+"""So many values are made slowly before it pays to generate code that makes them quickly."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass  # to a type checker it is the real one
@@ -45,7 +50,13 @@ def _methods(cls: type, parts: tuple[Field[Any], ...]) -> dict[str, Callable[...
     compared = _reader(part.name for part in parts if part.compare)
     setters = tuple(getattr(cls, name).__set__ for name in names)  # whatever `__setattr__` says
 
+    made = 0
+
     def init(self: Any, *values: Any, **named: Any) -> None:
+        nonlocal made
+        made += 1
+        if made == _OFTEN and cls.__init__ is init:  # type: ignore[misc]  # it is looked at, no more
+            cls.__init__ = _generated(cls, parts)  # type: ignore[misc]
         if named or len(values) != len(setters):
             values = _completed(cls, parts, values, named)
         for put, value in zip(setters, values, strict=True):
@@ -78,6 +89,25 @@ def _methods(cls: type, parts: tuple[Field[Any], ...]) -> dict[str, Callable[...
         "__setattr__": _refuse_to_set,
         "__delattr__": _refuse_to_delete,
     }
+
+
+def _generated(cls: type, parts: tuple[Field[Any], ...]) -> Callable[..., None]:
+    """The `__init__` of the standard library for these fields."""
+    same = [
+        (
+            part.name,
+            Any,
+            field(default=part.default)
+            if part.default is not MISSING
+            else field(default_factory=part.default_factory)
+            if part.default_factory is not MISSING
+            else field(),
+        )
+        for part in parts
+    ]
+    twin: Any = make_dataclass(cls.__name__, same, frozen=True)
+    made: Callable[..., None] = twin.__init__
+    return made
 
 
 def _reader(names: Iterable[str]) -> Callable[[Any], Any]:
