@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from guardkit.models import Reading, auc_of, opened, shipped
-from guardkit.train import Row, recipe_rows
-
-from .pii import wilson
+from guardkit.train import Row, recipe_rows, wilson
 
 HEADS = ("injection", "harm", "toxicity", "refusal")
 TARGETS = {"injection": 0.97, "harm": 0.95, "toxicity": 0.85, "refusal": 0.98}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._figures import Figures, Judged, Line, Share, Threshold, figures, wilson
     from ._make_tiers import make_tiers
     from ._measure import Measured
+    from ._recipe import recipe_rows
     from ._rows import REST, SURFACES, Labelled, Row, read_labelled, read_rows, write_rows
     from ._train_encoder import train_encoder
     from ._train_head import target_of, train_head
@@ -33,6 +34,7 @@ __all__ = [
     "plain_name",
     "read_labelled",
     "read_rows",
+    "recipe_rows",
     "target_of",
     "train_encoder",
     "train_head",
@@ -49,6 +51,7 @@ __getattr__ = loader(
         "_figures": ("Figures", "Judged", "Line", "Share", "Threshold", "figures", "wilson"),
         "_make_tiers": ("make_tiers",),
         "_measure": ("Measured",),
+        "_recipe": ("recipe_rows",),
         "_rows": (
             "REST",
             "SURFACES",
