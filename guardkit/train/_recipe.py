@@ -208,7 +208,7 @@ def planted(rows: Sequence[Row], rng: Random) -> Iterator[Row]:
             is_attack = name == "attack"
             group = f"planted {name} {number % 5}"
             truth = {"injection": int(is_attack)}
-            yield Row(text, surface, truth, "guardkit-seeds", group, part if is_attack else "")
+            yield Row(text, surface, truth, "guardkit-planted", group, part if is_attack else "")
 
 
 def _can_move(row: Row) -> bool:

@@ -56,8 +56,10 @@ def test_both_tiers_are_made_and_read(pack: Path, tmp_path: Path) -> None:
         assert verify(tier.folder, tier.digest) == ()
         assert [head.name for head in tier.manifest.heads] == [t.name for t in recipe.TARGETS]
         card: Any = tier.manifest.card
-        assert {one["source"] for one in card["trained_on"]["sources"]} == {SOURCES[0]}
-        assert card["trained_on"]["sources"][0]["licence"] == "CC0-1.0"
+        trained = {one["source"] for one in card["trained_on"]["sources"]}
+        assert trained == {SOURCES[0], "guardkit-planted"}
+        licences = {one["source"]: one["licence"] for one in card["trained_on"]["sources"]}
+        assert licences[SOURCES[0]] == "CC0-1.0"
         assert set(card["figures"]["injection"]) >= {"pool", "threshold", "sources"}
         assert opened(tier.folder).manifest.embedding is not None
     static = opened(tiers[0].folder)
