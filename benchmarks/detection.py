@@ -7,22 +7,23 @@ head is fixed on the pool, where 1 % of it is stopped, and used for every row of
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
-from inspect import isawaitable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from guardkit.models import Reading, auc_of, opened, shipped
+from guardkit.models import Readable, auc_of, opened, read_all, shipped
 from guardkit.train import Row, recipe_rows, wilson
 
 HEADS = ("injection", "harm", "toxicity", "refusal")
 TARGETS = {"injection": 0.97, "harm": 0.95, "toxicity": 0.85, "refusal": 0.98}
 """The least area under the curve that was aimed at."""
 ALARMS = 0.01
+
+
+Scores = Mapping[str, tuple[float, ...]]
 
 
 class Text(NamedTuple):
@@ -55,26 +56,25 @@ def texts(pack: Path, most: int) -> list[Text]:
     return found
 
 
-async def read(model: Any, every: Sequence[Text]) -> list[Reading]:
-    """What a model says of all texts, a few at a time."""
-    readings: list[Reading | None] = [None] * len(every)
-    waiting = iter(range(len(every)))
+def read(model: Readable, every: Sequence[Text]) -> list[Scores]:
+    """The scores of all texts.
 
-    async def work() -> None:
-        for at in waiting:
-            said = model.read(every[at].row.text, every[at].row.surface)
-            readings[at] = await said if isawaitable(said) else said
+    Raises:
+        ValueError: The model could not read one; a figure over the others would be another.
+    """
+    found = read_all(model, [(t.row.text, t.row.surface) for t in every], lambda r: {**r.scores})
+    scores = [one for one in found if one is not None]
+    if len(scores) != len(every):
+        raise ValueError(f"{len(every) - len(scores)} texts could not be read")
+    return scores
 
-    await asyncio.gather(*(work() for _ in range(4)))
-    return [reading for reading in readings if reading is not None]
 
-
-def figures(head: str, every: Sequence[Text], readings: Sequence[Reading]) -> dict[str, Any]:
+def figures(head: str, every: Sequence[Text], readings: Sequence[Scores]) -> dict[str, Any]:
     """The figures of one head."""
     import numpy as np
 
     known = [(t, r) for t, r in zip(every, readings, strict=True) if head in t.row.truth]
-    z = np.array([reading.scores[head][0] for _, reading in known])
+    z = np.array([reading[head][0] for _, reading in known])
     bad = np.array([text.row.truth[head] == 1 for text, _ in known])
     pooled = np.array([text.is_pooled for text, _ in known])
     pool = z[pooled & ~bad]
@@ -155,7 +155,7 @@ def main() -> None:
         else [(tier, shipped(tier)) for tier in given.tier or ("static", "mini")]
     )
     for name, folder in chosen:
-        readings = asyncio.run(read(opened(folder), every))
+        readings = read(opened(folder), every)
         made = [figures(head, every, readings) for head in HEADS]
         if given.json:
             json.dump({"tier": name, "texts": len(every), "heads": made}, sys.stdout, indent=1)

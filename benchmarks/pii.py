@@ -10,7 +10,6 @@ import argparse
 import gzip
 import hashlib
 import json
-import math
 import re
 import sys
 from collections import Counter
@@ -22,6 +21,7 @@ import re2
 
 from guardkit.catalog import Hit
 from guardkit.checks.live.recognisers import ORDER, EntityFinder, recognisers_of
+from guardkit.train import wilson
 
 PLATES = ("de_plate", "es_plate", "fr_plate", "it_plate", "nl_plate", "uk_plate")
 KINDS_OF: Mapping[str, tuple[str, ...]] = {
@@ -83,17 +83,6 @@ def redact(text: str, hits: Iterable[Hit]) -> str:
             parts.append(f"[{label}]")
         reached = max(reached, hit.end)
     return "".join([*parts, text[reached:]])
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """A 95 % interval for a share."""
-    if of == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share, spread = hits / of, z * z / of
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / of + spread / (4 * of)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def f1_interval(right: int, wrong: int) -> tuple[float, float]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ._onnx import OnnxModel
     from ._onnx_file import OnnxFile, read_onnx
     from ._opened import DEVICES, opened
+    from ._read_all import Readable, read_all
     from ._static import BLOCK, SURFACE_COLUMNS, WINDOWS, StaticModel
     from ._store import (
         TIERS,
@@ -79,6 +80,7 @@ __all__ = [
     "OnnxFile",
     "OnnxModel",
     "Opened",
+    "Readable",
     "Reading",
     "Seen",
     "Span",
@@ -97,6 +99,7 @@ __all__ = [
     "opened",
     "pair_of",
     "parts_of",
+    "read_all",
     "read_heads",
     "read_manifest",
     "read_onnx",
@@ -152,6 +155,7 @@ __getattr__ = loader(
         "_onnx": ("OnnxModel",),
         "_onnx_file": ("OnnxFile", "read_onnx"),
         "_opened": ("DEVICES", "opened"),
+        "_read_all": ("Readable", "read_all"),
         "_static": ("BLOCK", "SURFACE_COLUMNS", "WINDOWS", "StaticModel"),
         "_store": (
             "TIERS",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from inspect import isawaitable
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from guardkit.diagnostics import nearest, visible
-from guardkit.errors import CheckError, UsageError
+from guardkit.errors import UsageError
 
 from ._fit import Fitted, Seen, fit
 from ._manifest import Head, Manifest
+from ._read_all import Readable, read_all
 from ._reading import Reading
 from ._store import replace_manifest
-
-_AT_ONCE: Final = 32
-"""How many texts wait for a model at a time."""
 
 
 class Labelled(NamedTuple):
@@ -38,14 +35,6 @@ class Calibrated(NamedTuple):
     label: str
     unread: int
     """Rows that the model could not read; they count for nothing."""
-
-
-class Readable(Protocol):
-    """A model that is open: what `opened` gives."""
-
-    @property
-    def manifest(self) -> Manifest: ...
-    def read(self, text: str, surface: str) -> Reading | Awaitable[Reading]: ...
 
 
 def calibrate(
@@ -73,32 +62,12 @@ def calibrate(
         BindError: The manifest cannot be written.
         UsageError: There is no such head or label, or the rows do not suffice.
     """
-    import anyio
-
     manifest = model.manifest
     chosen = head_of(manifest, head)
     wanted, shown = _columns(chosen, label)
 
-    async def read() -> list[Reading | None]:
-        found: list[Reading | None] = [None] * len(rows)
-        limit = anyio.CapacityLimiter(_AT_ONCE)
-        done = 0
-
-        async def one(i: int) -> None:
-            nonlocal done
-            async with limit:
-                found[i] = await _read(model, rows[i])
-            done += 1
-            if told is not None:
-                told(done)
-
-        for start in range(0, len(rows), 1024):
-            async with anyio.create_task_group() as group:
-                for i in range(start, min(start + 1024, len(rows))):
-                    group.start_soon(one, i)
-        return found
-
-    readings = anyio.run(read)
+    texts = [(row.text, row.surface) for row in rows]
+    readings = read_all(model, texts, lambda reading: reading, told)
     seen = list(_seen(zip(rows, readings, strict=True), chosen, wanted))
     fitted = fit(chosen, seen)
     made = _with_head(manifest, fitted, shown)
@@ -140,14 +109,6 @@ def _columns(head: Head, label: str | None) -> tuple[tuple[int, ...], str]:
     if len(head.labels) == 1:
         return (0,), head.labels[0]
     raise UsageError(f"which label? `--label` with one of {', '.join(head.labels[:12])}")
-
-
-async def _read(model: Readable, row: Labelled) -> Reading | None:
-    try:
-        said = model.read(row.text, row.surface)
-        return await said if isawaitable(said) else said
-    except CheckError:
-        return None
 
 
 def _seen(

@@ -2,8 +2,8 @@
 
 A static model knows *pieces* of words (the vocabulary of its tokenizer) and hashed features of
 whole words. Taking a word apart costs some 10 µs, looking it up 50 ns, and running text repeats
-itself: so a text costs one search for its words and one gather of their rows. The words of the
-vocabulary are taken apart when a model is opened.
+itself: so a text costs one search for its words and one gather of their rows. The most
+frequent words are taken apart when a model is opened.
 
 Everything a row holds follows from the word alone, never from what was met before it.
 """
@@ -31,7 +31,7 @@ GRAM: Final = 4
 """Letters in a run of a word; what its parts are known by, however it is spelt."""
 
 MOST_WORDS: Final = 65_536
-"""Distinct words kept. When more are met, all but those of the vocabulary are forgotten."""
+"""Distinct words kept. When more are met, all but the known ones are forgotten."""
 NOTHING: Final = MOST_WORDS - 1
 """The row of no word: zeros."""
 
@@ -120,10 +120,7 @@ class Lexicon:
         self._tables = tables
         self._pieces_of = pieces_of
         self._lock = Lock()
-        book = self._blank()
-        self._write(book, [*known][: MOST_WORDS // 2])
-        self._known = book
-        self._count = len(book.at)
+        self._known = [*known][: MOST_WORDS // 4]
         self._book = self._new()
 
     def look_up(self, words: Sequence[str]) -> tuple[Book, list[int]]:
@@ -140,19 +137,14 @@ class Lexicon:
             rows = [*map(book.at.__getitem__, words)]
         return book, rows
 
-    def _blank(self) -> Book:
+    def _new(self) -> Book:
+        """A book with the words that are known from the beginning."""
         import numpy as np
 
         width = self._tables.pieces.shape[1] + FACTS
         rows = np.zeros((MOST_WORDS, width), np.float32)
-        return Book({}, rows, np.zeros(MOST_WORDS, np.uint32), [])
-
-    def _new(self) -> Book:
-        """A book with the words that are known from the beginning."""
-        book, count = self._blank(), self._count
-        book.rows[:count], book.marks[:count] = self._known.rows[:count], self._known.marks[:count]
-        book.pieces.extend(self._known.pieces)
-        book.at.update(self._known.at)
+        book = Book({}, rows, np.zeros(MOST_WORDS, np.uint32), [])
+        self._write(book, self._known)
         return book
 
     def _learn(self, words: Sequence[str]) -> Book:
@@ -169,7 +161,6 @@ class Lexicon:
     def _write(self, book: Book, words: list[str]) -> None:
         if not words:
             return
-
         taken = [*map(parts_of, words, self._pieces_of(words))]
         start, width = len(book.at), self._tables.pieces.shape[1]
         here = slice(start, start + len(words))

@@ -11,7 +11,7 @@ from guardkit._util.forks import renewed_after_fork
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError
 
-from ._store import Opened, read_manifest, read_verified
+from ._store import Opened, digest_of, read_verified
 
 if TYPE_CHECKING:
     from ._onnx import OnnxModel
@@ -70,7 +70,7 @@ class _Live:
         if not self._models:
             return None
         try:
-            known = read_manifest(folder)[1]
+            known = digest_of(folder)
         except BindError:
             return None  # what is wrong is said where the rest is read too
         return self._models.get((known, device)) if digest in (None, known) else None

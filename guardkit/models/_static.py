@@ -34,6 +34,8 @@ SENSE: Final = 4
 SENSES: Final = ((2, 1), (4, 2), (8, 4))
 """The windows of an embedding and the step to the next, in such sums."""
 
+KNOWN: Final = 8_000
+"""Words that are taken apart when a model is opened; a vocabulary names the most frequent first."""
 SURFACE_COLUMNS: Final = 6
 """Columns that say where a text was found."""
 _CHUNK: Final = BLOCK * 512
@@ -101,9 +103,10 @@ class StaticModel:
             taken = tokenizer.encode_batch_fast(sound, add_special_tokens=False)
             return [one.ids or [nothing] for one in taken]
 
-        known = [word for word in tokenizer.get_vocab() if WORD.fullmatch(word)]
+        vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda word: word[1])
+        known = [word for word, _ in vocabulary if WORD.fullmatch(word)][:KNOWN]
         tables = Tables(self._bag.pieces, self._bag.grams)
-        self._lexicon = Lexicon(tables, pieces_of, sorted(known))
+        self._lexicon = Lexicon(tables, pieces_of, known)
         self._last = local()
         self.read("ready", "input")
 

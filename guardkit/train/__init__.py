@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 from guardkit._util.lazily import loader
 
 if TYPE_CHECKING:
-    from ._bag import Size, Target
+    from ._bag import Size
     from ._draft import Trained, plain_name
     from ._figures import Figures, Judged, Line, Share, Threshold, figures, wilson
     from ._make_tiers import make_tiers
     from ._measure import Measured
     from ._recipe import recipe_rows
     from ._rows import REST, SURFACES, Labelled, Row, read_labelled, read_rows, write_rows
+    from ._target import Target
     from ._train_encoder import train_encoder
     from ._train_head import target_of, train_head
 
@@ -46,7 +47,7 @@ __all__ = [
 __getattr__ = loader(
     __name__,
     {
-        "_bag": ("Size", "Target"),
+        "_bag": ("Size",),
         "_draft": ("Trained", "plain_name"),
         "_figures": ("Figures", "Judged", "Line", "Share", "Threshold", "figures", "wilson"),
         "_make_tiers": ("make_tiers",),
@@ -61,6 +62,7 @@ __getattr__ = loader(
             "read_rows",
             "write_rows",
         ),
+        "_target": ("Target",),
         "_train_encoder": ("train_encoder",),
         "_train_head": ("target_of", "train_head"),
     },

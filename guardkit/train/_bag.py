@@ -20,23 +20,12 @@ from guardkit.models import (
 
 from ._draw import Draw
 from ._rows import Row
+from ._target import Target, loss_of, truth_of
 
 SENTENCES = frozenset({"injection"})
 """Heads for which one sentence of a long text counts by itself."""
 NEVER = -30.0
 """What keeps a sentence from counting."""
-
-
-class Target(NamedTuple):
-    """One head to be trained: columns of the output and how truth is read."""
-
-    name: str
-    at: int
-    labels: tuple[str, ...]
-    kind: str = "sigmoid"
-    weight: float = 1.0
-    only_if: str = ""
-    """A truth that must be known for a missing one to mean none of the labels."""
 
 
 class Size(NamedTuple):
@@ -275,35 +264,16 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate * part
             step = self.batch(draw.rows(batch))
-            loss = self.loss(self.forward(step, drop=0.15), *step.truth)
+            truth, weights = step.truth
+            logits = self.forward(step, drop=0.15)
+            loss = loss_of(
+                self._targets, logits, truth, sure=(0.02, 0.97), least=8, weights=weights
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             if said is not None:
                 said(at, float(loss.detach()))
-
-    def loss(self, logits: Any, truth: Any, weights: Any) -> Any:
-        """The sum over heads; what is not known of a row counts nothing."""
-        import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-
-        total = logits.sum() * 0
-        for target in self._targets:
-            end = target.at + len(target.labels)
-            wanted, given = truth[:, target.at : end], logits[:, target.at : end]
-            known = ~torch.isnan(wanted[:, 0])
-            if not known.any():
-                continue
-            share = weights[known]
-            if target.kind == "softmax":
-                each = cross_entropy(given[known], wanted[known].argmax(1), reduction="none")
-            else:
-                soft = wanted[known] * 0.95 + 0.02
-                each = binary_cross_entropy_with_logits(given[known], soft, reduction="none").mean(
-                    1
-                )
-            total = total + target.weight * (each * share).sum() / max(8, len(share))
-        return total
 
     def arrays(self) -> dict[str, Any]:
         """The head as `heads.npz` holds it: tables of int8 with a scale for each column."""
@@ -322,25 +292,3 @@ class Trainer:
         made["sentence_bias"] = np.zeros(self.columns, np.float32)
         made["sentence_bias"][self._whole] = NEVER
         return made
-
-
-def truth_of(rows: Sequence[Row], targets: Sequence[Target]) -> Any:
-    """What is known of each row, by column of the output; NaN where nothing is."""
-    import numpy as np
-
-    columns = max(target.at + len(target.labels) for target in targets)
-    truth = np.full((len(rows), columns), np.nan, np.float32)
-    for target in targets:
-        end = target.at + len(target.labels)
-        for at, row in enumerate(rows):
-            value = row.truth.get(target.name)
-            if len(target.labels) == 1:
-                if value is not None:
-                    truth[at, target.at] = value
-            elif value is not None:
-                truth[at, target.at : end] = 0
-                if value >= 0:
-                    truth[at, target.at + value] = 1
-            elif target.only_if and row.truth.get(target.only_if) == 0:
-                truth[at, target.at : end] = 0
-    return truth

@@ -14,10 +14,10 @@ from typing import Any, Final
 from guardkit.diagnostics import visible
 from guardkit.models import Manifest
 
-from ._bag import Target
 from ._folds import sides_of
 from ._measure import Measured
 from ._rows import Row
+from ._target import Target
 
 _MOST_SOURCES: Final = 200
 _MOST_SHOWN: Final = 60

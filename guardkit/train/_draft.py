@@ -14,10 +14,10 @@ from guardkit.diagnostics import visible
 from guardkit.errors import BindError
 from guardkit.models import Embedding, Head, Manifest, Window, write_model
 
-from ._bag import Target
 from ._card import page_of
 from ._figures import Figures
 from ._measure import Measured, head_of
+from ._target import Target
 
 
 class Trained(NamedTuple):

@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 from guardkit.errors import UsageError
 from guardkit.models import Embedding, Window
 
-from ._bag import Target
 from ._encoder import Encoder, started
 from ._graph import encoder_onnx
 from ._measure import Said
 from ._rows import Row
+from ._target import Target
 from ._tune import LEAD, MARKS, MASK, OVERLAP, ROOM, TAIL, WINDOW, Settings, Tuning, Windows
 
 _SPECIAL: Final = {0: "[PAD]", LEAD: "[CLS]", TAIL: "[SEP]", MASK: "[MASK]"}

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from guardkit.errors import UsageError
 
-from ._bag import Target
 from ._rows import Row
+from ._target import Target
 
 FOLDS: Final = 5
 FEWEST: Final = 10

@@ -1,6 +1,6 @@
 """`make_tiers()`: the models that ship, from nothing but the pack of texts and the start weights.
 
-On two cores it takes the minutes of the encoder and half an hour. Each step stands by itself: the
+Each step stands by itself: the
 table that is distilled from the encoder, the heads on it, the tuned encoder. Both tiers are
 calibrated on the same texts, which neither was trained on: the benign pool and what is held out.
 """
@@ -23,7 +23,7 @@ from ._encode import files_of as encoder_files
 from ._encode import window as encoder_window
 from ._encoder import Encoder
 from ._extra import need
-from ._measure import Measured, Said, Told, measured, part_of, read_all
+from ._measure import Measured, Said, Told, measured, part_of, said_of
 from ._recipe import SHARES, TARGETS, recipe_rows
 from ._rows import Row
 from ._static import Base, Plan, bag_of, embedding_of, files_of, window
@@ -32,7 +32,7 @@ from ._train_head import card_of
 from ._tune import LEAD, TAIL, Settings
 
 MINUTES: Final = 75.0
-"""How long the encoder is tuned: with the rest, less than two hours on two cores."""
+"""How long the encoder is tuned: it leaves 45 of two hours for the rest."""
 STEPS: Final = 3_000
 """Batches of the static heads."""
 LICENCE: Final = "Apache-2.0"
@@ -249,7 +249,7 @@ def finished(
         told: Called with what is being done, and which part of it is.
     """
     with draft.tried(TARGETS) as folder:
-        said = read_all(folder, rows.aside, part_of(told, f"{out.name}: reading what is held out"))
+        said = said_of(folder, rows.aside, part_of(told, f"{out.name}: reading what is held out"))
     heads = calibrated(rows, said)
     notes = [note for one in heads for note in one.notes]
     card = card_of(rows.aside, TARGETS, heads, {}, notes) | facts

@@ -7,22 +7,20 @@ between training and reading is left to hope.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isawaitable
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from guardkit.errors import CheckError, UsageError
-from guardkit.models import Fitted, Head, Seen, fit, opened
+from guardkit.errors import UsageError
+from guardkit.models import Fitted, Head, Seen, fit, opened, read_all
 
-from ._bag import Target
 from ._figures import Figures, Judged, Threshold, figures, threshold_of
 from ._folds import rest_of, sides_of
 from ._rows import Row
+from ._target import Target
 
-_AT_ONCE: Final = 32
-"""How many texts wait for a model at a time."""
-_TOGETHER: Final = 1024
+_TOLD: Final = 1024
+"""After so many texts it is said how many were read."""
 
 Told = Callable[[str, float], None]
 """Called with what is being done, and which part of it is."""
@@ -63,7 +61,7 @@ def head_of(target: Target) -> Head:
     )
 
 
-def read_all(
+def said_of(
     folder: Path, rows: Sequence[Row], told: Callable[[float], None] | None = None
 ) -> list[Said | None]:
     """What a model directory says of each text; None where it could not read it.
@@ -71,37 +69,15 @@ def read_all(
     Raises:
         BindError: It cannot be opened.
     """
-    import anyio
+    texts = [(row.text, row.surface) for row in rows]
 
-    model = opened(folder)
-    found: list[Said | None] = [None] * len(rows)
+    def counted(done: int) -> None:
+        if told is not None and (done % _TOLD == 0 or done == len(rows)):
+            told(done / len(rows))
 
-    async def read() -> None:
-        limit = anyio.CapacityLimiter(_AT_ONCE)
-
-        async def one(at: int) -> None:
-            async with limit:
-                found[at] = await _said(model, rows[at])
-
-        for start in range(0, len(rows), _TOGETHER):
-            end = min(start + _TOGETHER, len(rows))
-            async with anyio.create_task_group() as group:
-                for at in range(start, end):
-                    group.start_soon(one, at)
-            if told is not None:
-                told(end / len(rows))
-
-    anyio.run(read)
-    return found
-
-
-async def _said(model: Any, row: Row) -> Said | None:
-    try:
-        given = model.read(row.text, row.surface)
-        reading = await given if isawaitable(given) else given
-    except CheckError:
-        return None
-    return Said(reading.windows, reading.evidence)
+    return read_all(
+        opened(folder), texts, lambda reading: Said(reading.windows, reading.evidence), counted
+    )
 
 
 def measured(

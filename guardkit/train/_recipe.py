@@ -19,8 +19,8 @@ from typing import Any, Final
 from guardkit.errors import UsageError
 from guardkit.text import disguise
 
-from ._bag import Target
 from ._rows import Row, read_rows
+from ._target import Target
 
 SEEDS: Final = Path(__file__).parent / "seeds.jsonl.xz"
 

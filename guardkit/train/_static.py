@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from guardkit.errors import BindError, UsageError
 from guardkit.models import BLOCK, WINDOWS, Embedding, Window, read_verified, shipped
 
-from ._bag import Corpus, Size, Target, Trainer
+from ._bag import Corpus, Size, Trainer
 from ._distil import Table
 from ._draw import Draw
 from ._rows import SURFACES, Row
+from ._target import Target
 
 COLUMNS: Final[Mapping[str, int]] = {surface: at for at, surface in enumerate(SURFACES)}
 _SPREAD: Final = 0.05

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from guardkit.errors import UsageError
 
-from ._bag import Target
 from ._draft import Draft, Trained, plain_name, refuse_taken
 from ._encode import embedding_of, files_of, start_of, tuned, what_int8_cost, window
 from ._extra import need
 from ._folds import FEWEST, Folds, folds, sides_of
-from ._measure import Told, measured, part_of, read_all
+from ._measure import Told, measured, part_of, said_of
 from ._rows import Row
+from ._target import Target
 from ._train_head import card_of, pool_of, shares_of, targets_of, tested
 from ._tune import Settings
 
@@ -80,7 +80,7 @@ def train_encoder(
         f"a tuned sentence encoder, trained on {len(seen)} labelled texts",
     )
     with draft.tried(targets) as folder:
-        said = read_all(folder, kept, part_of(told, "reading what was left out"))
+        said = said_of(folder, kept, part_of(told, "reading what was left out"))
     pool = pool_of(parts)
     heads = [measured(target, kept, said, pool=pool) for target in targets]
     notes = [note for one in heads for note in one.notes]

@@ -12,13 +12,13 @@ from typing import Any
 
 from guardkit.errors import UsageError
 
-from ._bag import Corpus, Target
+from ._bag import Corpus
 from ._card import about_data, about_heads, made_with
 from ._draft import Draft, Trained, plain_name, refuse_taken
 from ._extra import need
 from ._figures import Figures
 from ._folds import Folds, folds
-from ._measure import Measured, Said, Told, judged, measured, part_of, read_all, seen_of
+from ._measure import Measured, Said, Told, judged, measured, part_of, said_of, seen_of
 from ._rows import Row
 from ._static import (
     Base,
@@ -29,6 +29,7 @@ from ._static import (
     plan_for,
     window,
 )
+from ._target import Target
 
 
 def train_head(
@@ -96,7 +97,7 @@ def train_head(
         inside = parts.within(fold)
         draft = trained(f"without part {fold + 1} of {parts.parts}", parts.without(fold))
         with draft.tried(targets) as folder:
-            for at, one in zip(inside, read_all(folder, [rows[at] for at in inside]), strict=True):
+            for at, one in zip(inside, said_of(folder, [rows[at] for at in inside]), strict=True):
                 said[at] = one
     pool = pool_of(parts)
     heads = [measured(target, rows, said, pool=pool) for target in targets]
@@ -143,7 +144,7 @@ def tested(
     if not test:
         return {}
     with draft.tried(targets) as folder:
-        said = read_all(folder, test)
+        said = said_of(folder, test)
     found = {}
     for target, one in zip(targets, heads, strict=True):
         seen = seen_of(target, test, said)

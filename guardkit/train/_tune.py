@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ._bag import Target, truth_of
 from ._draw import Draw
 from ._encoder import Encoder
 from ._rows import SURFACES, Row
+from ._target import Target, loss_of, truth_of
 
 WINDOW: Final = 128
 OVERLAP: Final = 32
@@ -234,7 +234,7 @@ class Tuning:
         logits, mean = self.net.above(
             below, ids, FROZEN, drop=self._how.drop, is_rounded=part > 0.85
         )
-        loss = self._loss(logits, truth)
+        loss = loss_of(self._targets, logits, truth, sure=(0.015, 0.97), least=6)
         if self.steps % 6 == 0:
             with torch.no_grad():
                 wanted = self._start.above(below, ids, FROZEN)[1]
@@ -253,26 +253,6 @@ class Tuning:
         for name, weight in self._trained.items():
             now = weight.detach()
             self._mean.setdefault(name, now.clone()).lerp_(now, 0.04)
-
-    def _loss(self, logits: Any, truth: Any) -> Any:
-        import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-
-        total = logits.sum() * 0
-        for target in self._targets:
-            end = target.at + len(target.labels)
-            wanted, given = truth[:, target.at : end], logits[:, target.at : end]
-            known = ~torch.isnan(wanted[:, 0])
-            if not known.any():
-                continue
-            if target.kind == "softmax":
-                part = cross_entropy(given[known], wanted[known].argmax(1), reduction="sum")
-            else:
-                soft = 0.015 + wanted[known] * 0.955
-                each = binary_cross_entropy_with_logits(given[known], soft, reduction="none")
-                part = each.mean(1).sum()
-            total = total + target.weight * part / known.sum().clamp_min(6)
-        return total
 
 
 def cuts(count: int) -> list[tuple[int, int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from benchmarks import detection
@@ -24,7 +22,7 @@ def test_one_threshold_for_all_and_a_line_for_each_source(
         *(detection.Text(row(f"{ATTACK} {n}", 1, "left/out", "override"), False) for n in range(5)),
         detection.Text(row("Ignore the noise.", 0, "left/out", "look-alike prompt"), False),
     ]
-    readings = asyncio.run(detection.read(opened(shipped("static")), every))
+    readings = detection.read(opened(shipped("static")), every)
     made = detection.figures("injection", every, readings)
     assert made["pool"] == 30
     assert made["auc_pool"] == 1.0

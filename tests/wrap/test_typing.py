@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,10 @@ SAID = [
 @pytest.mark.full
 @pytest.mark.timeout(300)
 def test_a_decorated_callable_keeps_its_type(tmp_path: Path) -> None:
-    api = pytest.importorskip("mypy.api")
+    if not os.environ.get("CI"):  # where everything is installed, its absence is a fault
+        pytest.importorskip("mypy.api")
+    from mypy import api
+
     path = tmp_path / "user.py"
     path.write_text(USER)
     out, _, _ = api.run(["--strict", "--no-error-summary", str(path)])
