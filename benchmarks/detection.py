@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from guardkit._util.shares import wilson
 from guardkit.models import Readable, auc_of, opened, read_all, shipped
-from guardkit.train import Row, recipe_rows, wilson
+from guardkit.train import Row, recipe_rows
 
 HEADS = ("injection", "harm", "toxicity", "refusal")
 TARGETS = {"injection": 0.97, "harm": 0.95, "toxicity": 0.85, "refusal": 0.98}

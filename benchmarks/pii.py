@@ -19,9 +19,9 @@ from pathlib import Path
 
 import re2
 
+from guardkit._util.shares import wilson
 from guardkit.catalog import Hit
 from guardkit.checks.live.recognisers import ORDER, EntityFinder, recognisers_of
-from guardkit.train import wilson
 
 PLATES = ("de_plate", "es_plate", "fr_plate", "it_plate", "nl_plate", "uk_plate")
 KINDS_OF: Mapping[str, tuple[str, ...]] = {

@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
+from guardkit._util.shares import Share
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
 from guardkit.train import (
     Figures,
     Line,
     Row,
-    Share,
     Trained,
     make_tiers,
     plain_name,

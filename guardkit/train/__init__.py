@@ -7,7 +7,7 @@ from guardkit._util.lazily import loader
 if TYPE_CHECKING:
     from ._bag import Size
     from ._draft import Trained, plain_name
-    from ._figures import Figures, Judged, Line, Share, Threshold, figures, wilson
+    from ._figures import Figures, Judged, Line, Threshold, figures
     from ._make_tiers import make_tiers
     from ._measure import Measured
     from ._recipe import recipe_rows
@@ -25,7 +25,6 @@ __all__ = [
     "Line",
     "Measured",
     "Row",
-    "Share",
     "Size",
     "Target",
     "Threshold",
@@ -39,7 +38,6 @@ __all__ = [
     "target_of",
     "train_encoder",
     "train_head",
-    "wilson",
     "write_rows",
 ]
 
@@ -49,7 +47,7 @@ __getattr__ = loader(
     {
         "_bag": ("Size",),
         "_draft": ("Trained", "plain_name"),
-        "_figures": ("Figures", "Judged", "Line", "Share", "Threshold", "figures", "wilson"),
+        "_figures": ("Figures", "Judged", "Line", "Threshold", "figures"),
         "_make_tiers": ("make_tiers",),
         "_measure": ("Measured",),
         "_recipe": ("recipe_rows",),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from typing import Any, Final, NamedTuple
 
+from guardkit._util.shares import Share
 from guardkit.models import Head, auc_of
 
 RATE: Final = 0.01
 """The false alarm rate at which recall is told."""
-_SURE: Final = 1.959964
-"""Of a hundred intervals this wide, 95 hold what they are about."""
 _EVEN: Final = 0.5
 
 
@@ -22,23 +20,6 @@ class Judged(NamedTuple):
     is_harmful: bool
     source: str = ""
     group: str = ""
-
-
-class Share(NamedTuple):
-    """So many of so many, and what that says of the texts one has not seen."""
-
-    hits: int
-    of: int
-
-    @property
-    def value(self) -> float | None:
-        """None of none."""
-        return self.hits / self.of if self.of else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's interval of 95 %."""
-        return wilson(self.hits, self.of)
 
 
 class Line(NamedTuple):
@@ -86,17 +67,6 @@ class Figures(NamedTuple):
             "sources": [_dumped(line) for line in self.sources[:most]],
             "groups": [_dumped(line) for line in self.groups[:most]],
         }
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Where a share lies with 95 % of certainty, after so many hits; all is possible after none."""
-    if not count:
-        return 0.0, 1.0
-    share, spread = hits / count, _SURE * _SURE / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = _SURE / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    return low, 1.0 if hits == count else min(1.0, middle + half)
 
 
 def threshold_of(head: Head, pool: str) -> Threshold:

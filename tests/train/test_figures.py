@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from guardkit._util.shares import wilson
 from guardkit.models import Head
-from guardkit.train import Judged, Threshold, figures, wilson
+from guardkit.train import Judged, Threshold, figures
 from guardkit.train._figures import threshold_of
 
 HEAD = Head(name="h", output="logits", labels=("h",), kind="sigmoid")
