@@ -1,0 +1,61 @@
+"""Measures what a user's policy costs on this machine, and compares it with what it cost before."""
+
+from ._clocks import CLOCKS, ClockName
+from ._compare import Change, Comparison, Ratio, compare
+from ._concurrency import Loaded
+from ._machine import MachineSeen, Watch
+from ._measure import Told, measure
+from ._models import digests_of
+from ._quantiles import QUANTILES, Quantile, QuantileName, Spread, quantile, ranks, spread_of
+from ._report import (
+    FORMAT,
+    Budgeted,
+    Group,
+    Loading,
+    Memory,
+    Part,
+    Report,
+    RuleTime,
+    SurfaceSeen,
+)
+from ._streams import Streamed
+from ._texts import QUICK_SIZES, SIZES, Texts, near_hits, prose
+from ._timed import timed
+
+__all__ = [
+    "CLOCKS",
+    "FORMAT",
+    "QUANTILES",
+    "QUICK_SIZES",
+    "SIZES",
+    "Budgeted",
+    "Change",
+    "ClockName",
+    "Comparison",
+    "Group",
+    "Loaded",
+    "Loading",
+    "MachineSeen",
+    "Memory",
+    "Part",
+    "Quantile",
+    "QuantileName",
+    "Ratio",
+    "Report",
+    "RuleTime",
+    "Spread",
+    "Streamed",
+    "SurfaceSeen",
+    "Texts",
+    "Told",
+    "Watch",
+    "compare",
+    "digests_of",
+    "measure",
+    "near_hits",
+    "prose",
+    "quantile",
+    "ranks",
+    "spread_of",
+    "timed",
+]
