@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     """False where a class of characters is written wider than it is (`\\pL`)."""
 
 
-@lru_cache(64)  # one pattern is asked about several times, while it is compiled and bound
+@lru_cache(1_024)  # one pattern is asked about many times, while it is compiled and bound
 def shape_of(source: str) -> Shape | None:
     """The shape of a pattern that RE2 takes; None where it has none.
 

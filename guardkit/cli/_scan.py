@@ -6,23 +6,25 @@ import json
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from guardkit.diagnostics import visible
-from guardkit.errors import UsageError
-from guardkit.guard import Guard
+from guardkit.guard import judged
 from guardkit.types import STRENGTH, SURFACES, Finding, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PARAM, STD, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
 from ._records import DATA_SUFFIXES, Case, DataError, Unreadable, cases_of, texts_of
 from ._screen import Screen, quoted, screen
 from ._verbs import verb
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 Format = Literal["text", "json", "jsonl"]
 _STYLES = {"block": "bad", "hold": "warn", "revise": "warn", "rewrite": "info", "flag": "info"}
@@ -56,6 +58,7 @@ _INDENT = 9
 )
 @CONTEXT
 @PARAM
+@PACKS
 @STD
 def command(
     policy: str,
@@ -66,6 +69,7 @@ def command(
     show_values: bool,
     facts: Params,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Judge texts by a policy.
@@ -79,7 +83,7 @@ def command(
     """
     show = screen()
     context = facts_of(facts)
-    guard = bound_file(show, policy, dict(params), std)
+    guard = bound_file(show, policy, dict(params), std, packs)
     if guard is None:
         return WRONG
     is_alone = not lines and all(Path(name).suffix not in DATA_SUFFIXES for name in inputs)
@@ -88,7 +92,7 @@ def command(
     report.begin()
     try:
         for case in _cases(inputs, on, lines):
-            verdict = None if isinstance(case, Unreadable) else _judged(guard, case, context)
+            verdict = None if isinstance(case, Unreadable) else judged(guard, case, context=context)
             report.add(case, verdict)
     except DataError as error:
         show.complain(str(error))
@@ -121,25 +125,6 @@ def _standard_input(on: Surface, lines: bool) -> Iterator[Case | Unreadable]:
         yield Case("stdin", sys.stdin.buffer.read().decode(), on)
     except UnicodeDecodeError:
         yield Unreadable("stdin", "it is not UTF-8")
-
-
-def _judged(guard: Guard, case: Case, context: Mapping[str, object]) -> Verdict | str:
-    """The verdict, or why there is none."""
-    # A text that names no session is one of its own: nothing that came before it counts.
-    session = case.session if case.session is not None else "a text of its own"
-    facts = {**context, **(case.context or {})}
-    try:
-        verdict = guard.check(
-            case.text, on=case.on, context=facts or None, session=session, tool=case.tool
-        )
-    except UsageError as error:
-        return str(error)
-    if case.session is None:
-        guard.forget(session)
-    if verdict.hold is not None:
-        # Nothing will be delivered, so nobody has to approve it; a full queue would block.
-        guard.holds.deny(verdict.hold, "scan")
-    return verdict
 
 
 class _Report:

@@ -17,6 +17,8 @@ from ._compile import (
     compile_text,
     data_of,
     folder_of,
+    installed,
+    means_of,
     plan_findings,
     plan_of,
     policy_path,
@@ -27,6 +29,7 @@ from ._compile import (
 if TYPE_CHECKING:
     from ._guard import Guard
     from ._load import load, loads
+    from ._replay import Recorded, Replayed, Shift, judged, replay
     from ._scan import scan
 
 __all__ = [
@@ -36,22 +39,35 @@ __all__ = [
     "Disk",
     "Guard",
     "ParamValue",
+    "Recorded",
+    "Replayed",
+    "Shift",
     "active_rules",
     "compile_file",
     "compile_text",
     "data_of",
     "folder_of",
+    "installed",
+    "judged",
     "load",
     "loads",
+    "means_of",
     "plan_findings",
     "plan_of",
     "policy_path",
     "read_source",
+    "replay",
     "scan",
     "shipped",
 ]
 
 # Compiling needs no engine: what runs a policy is loaded when it is first asked for.
 __getattr__ = _loader(
-    __name__, {"_guard": ("Guard",), "_load": ("load", "loads"), "_scan": ("scan",)}
+    __name__,
+    {
+        "_guard": ("Guard",),
+        "_load": ("load", "loads"),
+        "_replay": ("Recorded", "Replayed", "Shift", "judged", "replay"),
+        "_scan": ("scan",),
+    },
 )

@@ -1,11 +1,74 @@
-"""Arguments of tool calls as they arrive: JSON that every program reads alike, and plain data."""
+"""What callers hand in: surfaces, texts and facts, and the arguments of tool calls as they arrive:
+JSON that every program reads alike, and plain data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
-from guardkit.runtime import MOST_DEPTH
+from guardkit.errors import UsageError
+from guardkit.runtime import MAX_CHARS, MOST_DEPTH
+from guardkit.types import SURFACES, Surface
+
+TEXT_SURFACES = tuple(surface for surface in SURFACES if surface != "conversation")
+
+
+class Around(TypedDict, total=False):
+    """What stands around a text that is measured; see `Guard.check`."""
+
+    on: Surface
+    context: Mapping[str, object] | None
+    session: str | None
+    tool: str | None
+    sources: Mapping[str, Sequence[str]] | None
+
+
+def surface_of(name: str) -> Surface:
+    """The surface of this name that a text can be found on.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name in TEXT_SURFACES:
+        return name
+    known = ", ".join(f"`{surface}`" for surface in TEXT_SURFACES)
+    raise UsageError(f"there is no surface of this name to judge; there are {known}")
+
+
+def text_of(value: object) -> str:
+    """A text that can be judged.
+
+    Raises:
+        UsageError: It is none, or too long.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"the text to judge has to be a str, not {type(value).__name__}")
+    if len(value) > MAX_CHARS:
+        raise UsageError(f"the text has {len(value):,} characters; the limit is {MAX_CHARS:,}")
+    return value
+
+
+def is_ordinary(context: object, session: object, tenant: object) -> bool:
+    """Whether what comes with a text is what it has to be, and need not be looked at."""
+    return (
+        (session is None or type(session) is str)
+        and (context is None or type(context) is dict)
+        and type(tenant) is str
+    )
+
+
+def mapping_of(value: Mapping[str, object] | None, name: str) -> Mapping[str, object]:
+    """Facts by name; none where nothing was given.
+
+    Raises:
+        UsageError: They are something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"`{name}` has to be a mapping, not {type(value).__name__}")
+    return value
 
 
 def json_object(text: str) -> Mapping[str, object] | None:

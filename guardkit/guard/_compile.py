@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from guardkit._util.contained import ContainmentError, read_contained, resolve_contained
 from guardkit.catalog import Catalog
@@ -16,8 +17,20 @@ from guardkit.checks import BINDS, DISGUISES, SPECS
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose
 from guardkit.errors import BindError, PolicyError, UsageError
 from guardkit.plan import Plan, lower, verify_budgets
-from guardkit.semantics import Checked, CheckedPolicy, Data, LibraryError, NoLibrary, check
+from guardkit.semantics import (
+    Checked,
+    CheckedPolicy,
+    Data,
+    Library,
+    LibraryError,
+    NoLibrary,
+    check,
+)
 from guardkit.syntax import ast, decode
+
+if TYPE_CHECKING:
+    # Most deployments have no packs, and compiling has to begin fast.
+    from guardkit.packs import Installed, Means, RunTests
 
 CATALOG = Catalog.of(SPECS, DISGUISES, BINDS)
 MAX_POLICY_BYTES = 4_000_000
@@ -123,7 +136,9 @@ class Disk:
             raise LibraryError(error.kind) from None
 
 
-def data_of(root: Path, std: Path | None = None) -> Callable[[str], bytes]:
+def data_of(
+    root: Path, std: Path | None = None, packs: Installed | None = None
+) -> Callable[[str], bytes]:
     """Reads the data files of a checked policy by the names its checks have for them.
 
     The reader raises `ContainmentError` for a file that is gone by now.
@@ -135,7 +150,7 @@ def data_of(root: Path, std: Path | None = None) -> Callable[[str], bytes]:
             return read_contained(std or shipped("policies") / "std", inside, MAX_DATA_BYTES)
         return read_contained(root, name, MAX_DATA_BYTES)
 
-    return read
+    return read if packs is None else packs.reader(read)
 
 
 def folder_of(root: Path | None, std: Path | None = None) -> Callable[[str], Path]:
@@ -187,16 +202,18 @@ def compile_file(
     catalog: Catalog = CATALOG,
     std: Path | None = None,
     today: date | None = None,
+    packs: Installed | None = None,
 ) -> Checked:
-    """Check a policy file and everything it uses. Mistakes are in the result, never raised."""
+    """Check a policy file and everything it uses. Mistakes are in the result, never raised.
+
+    `packs` act as if the file had them; see `installed`.
+    """
     where = Path(path)
     shown = where.as_posix()
     source = read_source(where, shown)
     if isinstance(source, Diagnostic):
         return Checked(None, (source,))
-    library = Disk(where.parent, shown, std)
-    with _uncollected():
-        return check(source, catalog, library, params=_literals(params), today=today)
+    return _check(source, catalog, Disk(where.parent, shown, std), params, today, packs)
 
 
 def compile_text(
@@ -208,12 +225,63 @@ def compile_text(
     catalog: Catalog = CATALOG,
     std: Path | None = None,
     today: date | None = None,
+    packs: Installed | None = None,
 ) -> Checked:
     """Check policy text. Without `root` it can use shipped modules but no files of its own."""
     source = Source(name, text)
     library = Disk(Path(root), name, std) if root is not None else _StdOnly(name, std)
+    return _check(source, catalog, library, params, today, packs)
+
+
+def _check(
+    source: Source,
+    catalog: Catalog,
+    library: Library,
+    params: Mapping[str, ParamValue] | None,
+    today: date | None,
+    packs: Installed | None,
+) -> Checked:
+    overlays = () if packs is None else packs.overlays
     with _uncollected():
-        return check(source, catalog, library, params=_literals(params), today=today)
+        return check(
+            source,
+            catalog,
+            library if packs is None else packs.library(library),
+            params=_literals(params),
+            today=today,
+            overlays=overlays,
+        )
+
+
+def installed(store: str | Path, today: date | None = None) -> Installed:
+    """The packs of a store, each verified again.
+
+    Args:
+        store: Its folder.
+        today: The day against which packs expire.
+
+    Raises:
+        BindError: The store or a pack cannot be used, for all the reasons given.
+    """
+    from guardkit.packs import Store
+
+    return Store(store).installed(today or date.today())
+
+
+def means_of(
+    run_tests: RunTests | None = None, *, catalog: Catalog = CATALOG, std: Path | None = None
+) -> Means:
+    """What bundles are built and installed with: check kinds and shipped modules.
+
+    Args:
+        run_tests: Runs the tests of a pack; nothing is installed without.
+        catalog: The check kinds.
+        std: Where the shipped modules lie.
+    """
+    from guardkit.packs import Means
+
+    beneath = data_of(Path("/nonexistent"), std)
+    return Means(catalog, _StdOnly("", std), beneath, run_tests)
 
 
 class _StdOnly(Disk):

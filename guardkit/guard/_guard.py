@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from guardkit.catalog import Catalog
 from guardkit.errors import UsageError
@@ -14,16 +15,19 @@ from guardkit.plan import Plan
 from guardkit.runtime import (
     MAX_CHARS,
     NOTHING,
+    Bound,
     Event,
     Explanation,
     Glance,
     HoldQueue,
     Located,
     Machine,
+    Measured,
     MemoryHolds,
     Restorer,
     Sighting,
     Stream,
+    ameasured,
     ascores,
     bind,
     decided,
@@ -31,9 +35,18 @@ from guardkit.runtime import (
     held,
     unread,
 )
-from guardkit.types import SURFACES, Surface, Verdict
+from guardkit.types import Surface, Verdict
 
-from ._arguments import is_plain, json_object
+from ._arguments import (
+    TEXT_SURFACES,
+    Around,
+    is_ordinary,
+    is_plain,
+    json_object,
+    mapping_of,
+    surface_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from guardkit.wrap import Decorator, WrapOptions
@@ -44,8 +57,7 @@ R = TypeVar("R")
 DEFAULT_BUDGET_S = 30.0
 """How long checks that call out may take where the policy declares no budget."""
 
-_TEXT_SURFACES = tuple(surface for surface in SURFACES if surface != "conversation")
-_PLAIN_SURFACES = frozenset(_TEXT_SURFACES) - {"tool_call"}
+_PLAIN_SURFACES = frozenset(TEXT_SURFACES) - {"tool_call"}
 
 
 class Guard:
@@ -134,7 +146,7 @@ class Guard:
             'pass'
         """
         glance: Glance | None = None
-        if type(text) is str and _is_ordinary(context, session, tenant):
+        if type(text) is str and is_ordinary(context, session, tenant):
             begun = perf_counter()
             sighting = self._glance(text, on)
             if sighting is NOTHING:
@@ -163,7 +175,7 @@ class Guard:
     ) -> Verdict:
         """Judge a text, awaiting the checks that call out; see `check`."""
         glance: Glance | None = None
-        if type(text) is str and _is_ordinary(context, session, tenant):
+        if type(text) is str and is_ordinary(context, session, tenant):
             begun = perf_counter()
             sighting = self._glance(text, on)
             if sighting is NOTHING:
@@ -254,7 +266,7 @@ class Guard:
 
     def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
         """The verdict on a part that cannot be read: an image, a file."""
-        return unread(self._plan, _surface(on), tool)
+        return unread(self._plan, surface_of(on), tool)
 
     # --- streams
 
@@ -285,11 +297,11 @@ class Guard:
             again: A text that is judged in another form too: the session does not count it twice.
             restores: Whether the session's pseudonyms are undone in what comes out.
         """
-        surface = _surface(on)
+        surface = surface_of(on)
         if surface == "tool_call":
             raise UsageError("a tool call is judged whole: use `check_tool_call`")
         self._need_session(session, tenant)
-        facts = _mapping(context, "context")
+        facts = mapping_of(context, "context")
         event = Event(surface, "", None, None, facts, session, tenant, sources or {})
         event = replace(event, again=again)
         return Stream(
@@ -310,8 +322,7 @@ class Guard:
         Args:
             hold: The id that `verdict.hold` gave.
         """
-        verdict: Verdict = self._bridge(self.aawait_hold, hold)
-        return verdict
+        return cast(Verdict, self._bridge(self.aawait_hold, hold))
 
     async def aawait_hold(self, hold: str) -> Verdict:
         """Wait for an approval; see `await_hold`."""
@@ -357,13 +368,41 @@ class Guard:
         self._engine.sessions.forget((tenant, session))
         self._bound.vault.forget(tenant, session)
 
+    def forget_all(self) -> None:
+        """Every session of every tenant is over: between tests, or when all users are gone."""
+        self._engine.sessions.forget_all()
+        self._bound.vault.forget_all()
+
     # --- evaluation
 
     def scores(self, text: str, *, on: Surface = "input") -> dict[str, float]:
         """The score of every score check of a surface, each evaluated without short-cuts."""
-        event = Event(_surface(on), _text(text))
-        scores: dict[str, float] = self._bridge(ascores, self._engine, event, self._deadline(on))
-        return scores
+        event = Event(surface_of(on), text_of(text))
+        made = self._bridge(ascores, self._engine, event, self._deadline(on))
+        return cast(dict[str, float], made)
+
+    def measure(self, text: str, **around: Unpack[Around]) -> Measured:
+        """Judge a text, and ask every check of its surface, needed for the verdict or not.
+
+        For evaluation: no budget cuts anything short, so that what is found does not depend on the
+        machine, and nothing is held. A text without a session is one of its own.
+        """
+        return cast(Measured, self._bridge(partial(self.ameasure, **around), text))
+
+    async def ameasure(self, text: str, **around: Unpack[Around]) -> Measured:
+        """Judge a text and ask every check; see `measure`."""
+        session = around.get("session")
+        if session is None and self.needs_session:
+            session = f"measure {secrets.token_hex(8)}"
+        on, facts, tool = around.get("on", "input"), around.get("context"), around.get("tool")
+        event = self._event(text, on, facts, session, "", tool, around.get("sources"))
+        if isinstance(event, Verdict):
+            return Measured(event, {})
+        try:
+            return await ameasured(self._engine, event, perf_counter() + DEFAULT_BUDGET_S)
+        finally:
+            if around.get("session") is None and event.session is not None:
+                self.forget(event.session)
 
     def explain(
         self,
@@ -379,12 +418,7 @@ class Guard:
         event = self._event(text, on, context, session, "", tool, None)
         if isinstance(event, Verdict):
             return Explanation(event, (), ())
-        telling = self._engine.explain(event)
-        told: Explanation
-        try:
-            told = self._bridge(drive, telling, next(telling), self._deadline(on))
-        except StopIteration as ended:
-            told = ended.value
+        told = self._explained(event)
         if session is not None:
             self.forget(session)
         return told
@@ -392,6 +426,11 @@ class Guard:
     def judge(self, event: Event) -> Verdict:
         """Judge an event given whole, with answers that a test lays down."""
         return self._judged(event)
+
+    def told(self, event: Event) -> Explanation:
+        """Judge an event as `judge` does, and say why."""
+        told = self._explained(event)
+        return told._replace(verdict=self._finished(told.verdict, event))
 
     def found(self, check: str, event: Event) -> tuple[Located, ...]:
         """Where a check finds something in an event, without calling anybody."""
@@ -404,6 +443,11 @@ class Guard:
     def lacking(self) -> frozenset[str]:
         """The checks that could not be bound; empty but for guards made to run tests."""
         return self._bound.lacking
+
+    @property
+    def bound(self) -> Bound:
+        """What the plan became on this machine, for those who test or explain it."""
+        return self._bound
 
     # --- wrapping
 
@@ -434,6 +478,15 @@ class Guard:
             return self._finished(ended.value, event)
         verdict = self._bridge(drive, judgement, jobs, self._deadline(event.surface))
         return self._finished(verdict, event)
+
+    def _explained(self, event: Event) -> Explanation:
+        telling = self._engine.explain(event)
+        told: Explanation
+        try:
+            told = self._bridge(drive, telling, next(telling), self._deadline(event.surface))
+        except StopIteration as ended:
+            told = ended.value
+        return told
 
     async def _ajudged(self, event: Event) -> Verdict:
         judgement = self._engine.judge(event)
@@ -476,8 +529,8 @@ class Guard:
         again: bool = False,
         glance: Glance | None = None,
     ) -> Event | Verdict:
-        surface = _surface(on)
-        _text(text)
+        surface = surface_of(on)
+        text_of(text)
         if surface == "tool_call":
             return self._tool_event(tool or "", text, context, session, tenant)
         self._need_session(session, tenant)
@@ -486,7 +539,7 @@ class Guard:
             text,
             tool,
             None,
-            _mapping(context, "context"),
+            mapping_of(context, "context"),
             session,
             tenant,
             sources or {},
@@ -521,7 +574,7 @@ class Guard:
                 key: self._bound.vault.restored(tenant, session, value)
                 for key, value in read.items()
             }
-        facts = _mapping(context, "context")
+        facts = mapping_of(context, "context")
         return Event("tool_call", "", name, read, facts, session, tenant)
 
     def _need_session(self, session: str | None, tenant: str) -> None:
@@ -536,38 +589,6 @@ class Guard:
             raise UsageError(f"a tenant is named by a str, not {type(tenant).__name__}")
 
 
-def _is_ordinary(context: object, session: object, tenant: object) -> bool:
-    """Whether what comes with a text is what it has to be, and need not be looked at."""
-    return (
-        (session is None or type(session) is str)
-        and (context is None or type(context) is dict)
-        and type(tenant) is str
-    )
-
-
 def _nothing(text: str) -> Sighting:
     """No rule here could object to anything."""
     return NOTHING
-
-
-def _surface(name: str) -> Surface:
-    if name in _TEXT_SURFACES:
-        return name
-    known = ", ".join(f"`{surface}`" for surface in _TEXT_SURFACES)
-    raise UsageError(f"there is no surface of this name to judge; there are {known}")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"the text to judge has to be a str, not {type(value).__name__}")
-    if len(value) > MAX_CHARS:
-        raise UsageError(f"the text has {len(value):,} characters; the limit is {MAX_CHARS:,}")
-    return value
-
-
-def _mapping(value: Mapping[str, object] | None, name: str) -> Mapping[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise UsageError(f"`{name}` has to be a mapping, not {type(value).__name__}")
-    return value

@@ -18,6 +18,7 @@ from ._compile import (
     compile_text,
     data_of,
     folder_of,
+    installed,
     plan_of,
     policy_path,
 )
@@ -34,6 +35,7 @@ def load(
     thresholds: Thresholds | None = None,
     device: str = "auto",
     today: Callable[[], date] = date.today,
+    packs: str | Path | None = None,
 ) -> Guard:
     """Compile and bind a policy.
 
@@ -46,7 +48,8 @@ def load(
         thresholds: Calibration for `at fpr …`: (check, measure, rate) to score. It goes before
             what the models themselves say.
         device: Where models run: `auto`, `cpu` or `gpu`.
-        today: The day against which exemptions end.
+        today: The day against which exemptions end and packs expire.
+        packs: A pack store; what is installed there acts as if the policy had it.
 
     Raises:
         PolicyError: The text is wrong. It carries every diagnostic.
@@ -56,9 +59,10 @@ def load(
         >>> guard = load("policies/starter/starter.guard")  # doctest: +SKIP
     """
     path = policy_path(policy)
-    checked = compile_file(path, params=params, catalog=catalog)
+    added = None if packs is None else installed(packs, today())
+    checked = compile_file(path, params=params, catalog=catalog, packs=added)
     machine = Machine(
-        data_of(path.parent),
+        data_of(path.parent, packs=added),
         checks or {},
         thresholds or {},
         today,
@@ -79,6 +83,7 @@ def loads(
     thresholds: Thresholds | None = None,
     device: str = "auto",
     today: Callable[[], date] = date.today,
+    packs: str | Path | None = None,
 ) -> Guard:
     """Compile and bind policy text; see `load`.
 
@@ -92,10 +97,11 @@ def loads(
     """
     if not isinstance(text, str):
         raise UsageError(f"a policy is text, not {type(text).__name__}")
-    checked = compile_text(text, root=root, params=params, catalog=catalog)
+    added = None if packs is None else installed(packs, today())
+    checked = compile_text(text, root=root, params=params, catalog=catalog, packs=added)
     own = None if root is None else Path(root)
     machine = Machine(
-        data_of(own or Path("/nonexistent")),
+        data_of(own or Path("/nonexistent"), packs=added),
         checks or {},
         thresholds or {},
         today,

@@ -12,6 +12,7 @@ within `GRACE_S` is given up: another thread takes its place, and its model read
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -35,6 +36,8 @@ IDLE_S: Final = 10.0
 """How long a thread without work stays."""
 GRACE_S: Final = 0.25
 """How long a run may take to stop."""
+REST_S: Final = 2.0
+"""How long the end of the process waits for runs that were told to stop."""
 MOST_HUNG: Final = 3
 """Runs of one model that may hang before it reads nothing more."""
 MOST_REPLACED: Final = 8
@@ -215,6 +218,21 @@ class Pool:
             work.is_told = True
             self._end(work)
             return True
+
+    def rest(self) -> None:
+        """Begin nothing more and let what runs come back: the process ends.
+
+        A thread that stands in a runtime while the interpreter goes away takes the process down
+        with it, and its exit code is not the one that was meant.
+        """
+        with self._wake:
+            for work in [*self._turns]:
+                self._drop(work)
+            for run in self._runs:
+                run.stop.terminate = True
+        late = time.monotonic() + REST_S
+        while self._runs and time.monotonic() < late:
+            time.sleep(0.005)
 
     # --- under the lock
 
@@ -422,3 +440,4 @@ def _said(error: BaseException) -> str:
 
 POOL: Final = Pool()
 """The pool of this process. It has no threads before a text is read."""
+atexit.register(POOL.rest)

@@ -69,7 +69,9 @@ def facts_of(plan: Plan, node: Node) -> str:
             return _joined(what.kind, shared, spell_us(price), gated)
         case Rule(name, tools):
             row = plan.rule(name)
-            shadow = "" if row.mode == "enforce" else row.mode
+            shadow = "" if row.mode == "enforce" else f"{row.mode}"
+            if row.share < 100:
+                shadow = f"for {row.share:g}% of sessions"
             only = f"only {', '.join(tools)}" if tools else ""
             return _joined(row.tier, row.severity, row.action.verb, shadow, only)
         case Scan() | Pass():

@@ -113,6 +113,7 @@ def _row(rule: checked.Rule, checks: Mapping[str, checked.Check]) -> RuleRow:
         matches=tuple(sorted(name for name in spoken if checks[name].spans)),
         speaks=tuple(sorted(spoken)),
         asks=tuple(sorted(name for name in asked if name is not None)),
+        share=float(rule.share),
     )
 
 

@@ -76,6 +76,8 @@ class RuleRow:
     matches: tuple[str, ...]
     speaks: tuple[str, ...]
     asks: tuple[str, ...]
+    share: float = 100.0
+    """The percentage of sessions it is enforced for; dumped only where it is not all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _Reader = Callable[[Any, str], Any]  # Any: JSON going in, a value of the hinted
 _KINDS: dict[str, type[What]] = {kind.op: kind for kind in PAYLOADS}
 _PLAIN_SCALARS = {str, int, float, bool}
 _HEAD = ("id", "in", "op", "surface")
+LEFT_OUT = frozenset({"share"})
+"""Fields of rows that are written only where they differ from what is usual."""
 _READS: dict[Op, tuple[int, int | None, frozenset[Op]]] = {
     "view": (0, 0, frozenset()),
     "scan": (1, 1, frozenset({"view"})),
@@ -145,12 +147,18 @@ def _object(kind: type) -> _Reader:
     names = [field.name for field in fields(kind)]
     readers = {name: _reader(hints[name]) for name in names}
     known = set(names)
+    needed = known - LEFT_OUT
+    usual = {field.name: field.default for field in fields(kind) if field.name in LEFT_OUT}
 
     def read(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             _fail(where, "an object")
-        _same_keys(value, known, known, where)
-        return kind(**{name: readers[name](value[name], f"{where}.{name}") for name in names})
+        _same_keys(value, needed, known, where)
+        for name, default in usual.items():
+            if value.get(name) == default:
+                _fail(f"{where}.{name}", "left out, as what is usual has to be")
+        given = names if len(value) == len(names) else [name for name in names if name in value]
+        return kind(**{name: readers[name](value[name], f"{where}.{name}") for name in given})
 
     return read
 
@@ -199,6 +207,7 @@ def _graph(plan: Plan) -> None:
     """What types cannot say: order, edges, names."""
     rules = {row.name for row in plan.rules}
     checks = {row.name: row for row in plan.checks}
+    _shares(plan)
     windows = {row.name for row in plan.windows}
     depth: list[int] = []
     surfaces: list[str] = []
@@ -223,6 +232,12 @@ def _graph(plan: Plan) -> None:
             raise ReadError(f"the graph is more than {MAX_DEPTH} deep")
         _names(node, where, rules, checks, windows)
     _roots(plan)
+
+
+def _shares(plan: Plan) -> None:
+    for at, row in enumerate(plan.rules):
+        if not (row.share == 100 or (0 < row.share < 100 and row.mode == "enforce")):
+            _fail(f"rules[{at}].share", "a percentage of a rule in force")
 
 
 def _names(

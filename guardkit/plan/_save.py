@@ -14,7 +14,7 @@ from guardkit.errors import PolicyError
 
 from ._nodes import Node
 from ._plan import Plan
-from ._read import ReadError, read_plan
+from ._read import LEFT_OUT, ReadError, read_plan
 
 FORMAT = 1
 """Goes up when an older reader would misread a newer file."""
@@ -139,7 +139,11 @@ def _plain(value: Any) -> Any:  # Any: a plan's values are dataclasses, tuples a
     if kind is Node:
         return _node(value, frozenset())
     names = _field_names(kind)  # type: ignore[arg-type]  # a class is hashable
-    return {name: _plain(getattr(value, name)) for name, _ in names}
+    return {
+        name: _plain(getattr(value, name))
+        for name, default in names
+        if name not in LEFT_OUT or getattr(value, name) != default
+    }
 
 
 def _node(node: Node, without: frozenset[str]) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ._after import ascores, decided, held, unread
+from ._after import ameasured, ascores, decided, held, unread
 from ._bind import Bound, Machine, Thresholds, bind
 from ._drive import drive
-from ._engine import Engine, Job, Judgement
+from ._engine import Engine, Job, Judgement, Measured
 from ._event import MAX_CHARS, MOST_DEPTH, Event, Given
-from ._explain import Explanation, Told
+from ._explain import Explanation, Memory, Told
 from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
 from ._scan import NOTHING, Glance, Located, Sighting
 from ._stream import Stream
@@ -31,6 +31,8 @@ __all__ = [
     "Judgement",
     "Located",
     "Machine",
+    "Measured",
+    "Memory",
     "MemoryHolds",
     "Restorer",
     "Sighting",
@@ -40,6 +42,7 @@ __all__ = [
     "Told",
     "Vault",
     "Workers",
+    "ameasured",
     "ascores",
     "bind",
     "decided",

@@ -11,8 +11,8 @@ from guardkit.plan import Plan
 from guardkit.types import SURFACES, Action, Next, Record, Surface, Verdict
 
 from ._acts import BLOCKED, HELD, UNREADABLE
-from ._drive import called
-from ._engine import Engine, Job
+from ._drive import called, drive
+from ._engine import Engine, Job, Measured
 from ._event import Event
 from ._holds import Hold, HoldQueue
 from ._lane import Lane
@@ -97,6 +97,16 @@ def unread(plan: Plan, surface: Surface, tool: str | None) -> Verdict:
         records=(Record(surface, "policy", "unread", 0.0, None, "cannot be read"),),
         tool=tool,
     )
+
+
+async def ameasured(engine: Engine, event: Event, deadline: float) -> Measured:
+    """The verdict on an event, and what every check of its surface says."""
+    measuring = engine.measure(event)
+    try:
+        return await drive(measuring, next(measuring), deadline, insists=True)
+    except StopIteration as ended:
+        measured: Measured = ended.value
+        return measured
 
 
 async def ascores(engine: Engine, event: Event, deadline: float) -> dict[str, float]:

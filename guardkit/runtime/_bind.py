@@ -91,6 +91,22 @@ class Bound:
     workers: Workers
     lacking: frozenset[str]
     """Checks that nobody can answer; empty unless the machine may lack some."""
+    problems: tuple[str, ...]
+    """What the machine lacks, in words."""
+    thresholds: Thresholds
+    """The score behind every `at` of the policy that has one."""
+
+    @property
+    def calling(self) -> frozenset[str]:
+        """The checks that call somebody, such as a model or a function of the program; a call may
+        fail where a search in a text does not."""
+        lanes = self.engine.lanes.values()
+        return frozenset(
+            name
+            for lane in lanes
+            for node in (*lane.callers, *lane.missing)
+            for name in lane.names[node]
+        )
 
 
 def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
@@ -138,9 +154,21 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
         machine.today, token, notice if pseudonyms else None, canary, plan.context.lines
     )
     engine = Engine(plan, lanes, Sessions(plan, machine.clock), settings)
-    return Bound(
-        engine, vault, canary, workers, frozenset(row.name for row in plan.checks) - live.keys()
-    )
+    lacking = frozenset(row.name for row in plan.checks) - live.keys()
+    named = _named(plan, thresholds)
+    return Bound(engine, vault, canary, workers, lacking, tuple(problems), named)
+
+
+def _named(plan: Plan, thresholds: Mapping[int, float]) -> Thresholds:
+    """Thresholds by what a policy calls them."""
+    found: dict[tuple[str, str, float], float] = {}
+    for at, score in thresholds.items():
+        node = plan.nodes[at]
+        asked = plan.nodes[node.inputs[0]].what
+        if isinstance(node.what, Compare) and isinstance(asked, Check):
+            rate = (node.what.measure, node.what.bound)
+            found.update(dict.fromkeys(((name, *rate) for name in asked.names), score))
+    return found
 
 
 def _forms(act: Act) -> set[str | None]:

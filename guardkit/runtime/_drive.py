@@ -18,7 +18,9 @@ T = TypeVar("T")
 Driven = Generator[tuple[Job, ...], Mapping[int, Said], T]
 
 
-async def drive(judgement: Driven[T], jobs: Sequence[Job], deadline: float) -> T:
+async def drive(
+    judgement: Driven[T], jobs: Sequence[Job], deadline: float, *, insists: bool = False
+) -> T:
     """Finish a judgement that has checks to call.
 
     Args:
@@ -26,10 +28,12 @@ async def drive(judgement: Driven[T], jobs: Sequence[Job], deadline: float) -> T
         jobs: The checks it waits for.
         deadline: When the budget of the surface is spent, on the clock of `perf_counter`; whatever
             has not answered by then is unknown.
+        insists: Whether a check that failed often is asked all the same. For measuring: there an
+            answer must not depend on the texts before it.
     """
     try:
         while True:
-            answers = await called(jobs, deadline)
+            answers = await called(jobs, deadline, insists=insists)
             jobs = judgement.send(answers)
     except StopIteration as ended:
         result: T = ended.value
@@ -38,15 +42,17 @@ async def drive(judgement: Driven[T], jobs: Sequence[Job], deadline: float) -> T
         judgement.close()
 
 
-async def called(jobs: Sequence[Job], deadline: float) -> Mapping[int, Said]:
+async def called(
+    jobs: Sequence[Job], deadline: float, *, insists: bool = False
+) -> Mapping[int, Said]:
     """What each of these checks says; all of them at once."""
     if len(jobs) == 1:
         job = jobs[0]
-        return {job.node: await _call(job, deadline)}
+        return {job.node: await _call(job, deadline, insists=insists)}
     answers: dict[int, Said] = {}
 
     async def run(job: Job) -> None:
-        answers[job.node] = await _call(job, deadline)
+        answers[job.node] = await _call(job, deadline, insists=insists)
 
     async with anyio.create_task_group() as group:
         for job in jobs:
@@ -54,10 +60,11 @@ async def called(jobs: Sequence[Job], deadline: float) -> Mapping[int, Said]:
     return answers
 
 
-async def _call(job: Job, deadline: float) -> Said:
+async def _call(job: Job, deadline: float, *, insists: bool) -> Said:
     """What one check says. INVARIANT: only cancellation from outside ever leaves this function."""
     calling = job.moment.lane.callers[job.node]
-    if not calling.breaker.allow():
+    is_let = calling.breaker.allow()
+    if not is_let and not insists:
         return Said(None, why="is not asked: it failed too often")
     begun = perf_counter()
     patience = min(calling.timeout_s, deadline - begun)
@@ -68,11 +75,12 @@ async def _call(job: Job, deadline: float) -> Said:
             said = await _asked(calling, job.moment.subjects)
         is_settled = True
     finally:
-        if not is_settled:
+        if not is_settled and is_let:
             calling.breaker.release()  # cancelled from outside: that says nothing about the check
     if said is None:
         said = Said(None, why="took too long")
-    calling.breaker.record(ok=said.value is not None)
+    if is_let:
+        calling.breaker.record(ok=said.value is not None)
     return said._replace(elapsed_us=(perf_counter() - begun) * 1e6)
 
 

@@ -15,12 +15,13 @@ from guardkit.types import SEVERITIES, Truth, Verdict
 
 from ._acts import on_error, rewrites_matches
 from ._event import Event
-from ._explain import Explanation, explained
+from ._explain import Explanation, Memory, explained
 from ._lane import Cover, Lane
-from ._moment import Moment, Said
+from ._moment import Moment, Said, usable
 from ._outcome import Judged, Outcome
 from ._rewriting import Piece, Token
 from ._sessions import Sessions, State
+from ._shares import Shares
 
 
 class Job(NamedTuple):
@@ -32,6 +33,17 @@ class Job(NamedTuple):
 
 Judgement = Generator[tuple[Job, ...], Mapping[int, Said], Verdict]
 """Yields checks to call, is sent what they said, returns the verdict."""
+
+
+Value = bool | float | str | None
+"""An answer: yes or no, a score or number, a label; None is unknown."""
+
+
+class Measured(NamedTuple):
+    """A verdict, and what every check of its surface says, needed for it or not."""
+
+    verdict: Verdict
+    answers: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class Engine:
         self._checks = {row.name: row for row in plan.checks}
         self.answers = {row.name: row.answers for row in plan.checks}
         """What each check gives back."""
+        self.shares = Shares(plan)
+        """Which rules are enforced for some of the sessions only."""
         self._errors = {row.name: on_error(row) for row in plan.rules}
         self._needs_places = {row.name for row in plan.rules if rewrites_matches(row.action)}
         self._exemptions: dict[str, list[tuple[str, bool, date]]] = {}
@@ -97,9 +111,31 @@ class Engine:
 
     def explain(self, event: Event) -> Generator[tuple[Job, ...], Mapping[int, Said], Explanation]:
         """Judge the next event of its session and say why."""
+        memory: list[Memory] = []
+        state = self._enter(event)
+        verdict, outcome = yield from self._judge(event, state, is_final=True, memory=memory)
+        if outcome is None:
+            return explained(self.plan, verdict, self.moment(event), None)
+        return explained(self.plan, verdict, outcome.moment, *memory)
+
+    def measure(self, event: Event) -> Generator[tuple[Job, ...], Mapping[int, Said], Measured]:
+        """Judge the next event of its session, then ask every check that was not needed for it."""
         verdict, outcome = yield from self._judge(event, self._enter(event), is_final=True)
         moment = self.moment(event) if outcome is None else outcome.moment
-        return explained(self.plan, verdict, moment)
+        while silent := [node for node in moment.lane.names if moment.of(node) is None]:
+            yield from self._call(silent, moment)
+        return Measured(verdict, self._answers(moment))
+
+    def _answers(self, moment: Moment) -> dict[str, Value]:
+        """What each check of a surface says; None for what is no answer of its kind."""
+        found: dict[str, Value] = {}
+        for node, names in moment.lane.names.items():
+            said = moment.of(node)
+            for name in names:
+                row = self._checks[name]
+                is_usable = said is not None and usable(said, row.answers, row.labels)
+                found[name] = said.value if said is not None and is_usable else None
+        return dict(sorted(found.items()))
 
     def peek(self, event: Event) -> tuple[Verdict, tuple[Piece, ...]] | None:
         """What the verdict on this text would be if it ended here, and what is replaced in it.
@@ -127,7 +163,12 @@ class Engine:
         return Moment(event, self.lanes[event.surface], state, canary, self._settings.prompt)
 
     def _judge(
-        self, event: Event, state: State | None, *, is_final: bool
+        self,
+        event: Event,
+        state: State | None,
+        *,
+        is_final: bool,
+        memory: list[Memory] | None = None,
     ) -> Generator[tuple[Job, ...], Mapping[int, Said], tuple[Verdict, Outcome | None]]:
         begun = perf_counter() if event.glance is None else event.glance.begun
         if state is not None and state.closed_by:
@@ -151,10 +192,13 @@ class Engine:
                 fired = [j.row.name for j in judged if j.standing == "fired"]
                 self.sessions.note_fired(state, fired)
             judged += self._conversation(event, state, later, moment)
+            if memory is not None and state is not None:
+                memory.append(self._memory(state, later, first))
             if state is not None and is_final:
                 self.sessions.note_firsts(state, first)
         judged.sort(key=lambda one: self._place[one.row.name])
-        outcome = Outcome(self.plan, event, moment, judged, self._rank, self._checks)
+        stops = self._stops(lane, event) if self.shares else lane.stops
+        outcome = Outcome(self.plan, event, moment, judged, self._rank, self._checks, stops)
         verdict = outcome.verdict(self._settings.token(event))
         verdict = verdict._replace(elapsed_us=_since(begun))
         if verdict.session_closed and state is not None and is_final:
@@ -229,9 +273,27 @@ class Engine:
             acts += self._errors[row.name]
         if not acts:
             return Judged(row, "silent", (), True)
-        if row.mode == "shadow":
+        if not self.enforces(row, moment.event):
             return Judged(row, "silent" if is_exempt else "shadow", acts, is_unknown)
         return Judged(row, "exempted" if is_exempt else "fired", acts, is_unknown)
+
+    def enforces(self, row: RuleRow, event: Event) -> bool:
+        """Whether a rule acts on an event, or is in shadow for it."""
+        return row.mode == "enforce" and not (
+            self.shares and self.shares.leaves_out(row.name, event)
+        )
+
+    def _stops(self, lane: Lane, event: Event) -> frozenset[int]:
+        """`lane.stops` without the rules that are in shadow for this event."""
+        return frozenset[int]().union(
+            *(
+                lane.covers[row.name].found
+                for row in self.plan.rules
+                if row.name in lane.covers
+                and row.action.verb != "flag"
+                and self.enforces(row, event)
+            )
+        )
 
     @staticmethod
     def _misses_places(cover: Cover, moment: Moment) -> bool:
@@ -294,6 +356,20 @@ class Engine:
                     firsts.append((row.name, truth))
         return thens, firsts
 
+    def _memory(
+        self, state: State, thens: Mapping[str, Truth], firsts: Sequence[tuple[str, Truth]]
+    ) -> Memory:
+        """What the session remembers now, for whoever asks why."""
+        return Memory(
+            {row.name: state.count(row.counts, row.turns) for row in self.plan.windows},
+            tuple(name for name, truth in firsts if truth is Truth.YES),
+            {
+                row.name: thens[row.name] & state.was_first(row.name, row.turns)
+                for row in self.plan.sequences
+                if row.name in thens
+            },
+        )
+
     def _conversation(
         self, event: Event, state: State | None, thens: Mapping[str, Truth], moment: Moment
     ) -> list[Judged]:
@@ -332,6 +408,6 @@ def _compared_surfaces(plan: Plan) -> frozenset[str]:
     found: set[str] = set()
     for row in plan.checks:
         for key, value in row.config:
-            if key in ("of", "in") and value in ("input", "retrieved"):
+            if key in ("of", "in", "same_as") and value in ("input", "retrieved"):
                 found.add(str(value))
     return frozenset(found)

@@ -42,6 +42,8 @@ class Event:
     """An input that belongs to the turn under way."""
     again: bool = False
     """A text that was judged before in another form: the session does not count it twice."""
+    stream: str = field(default="", repr=False)
+    """What stands for the session of a stream that has none."""
     glance: Glance | None = field(default=None, repr=False, compare=False)
     """What was seen in the text already; a text is searched once."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from guardkit.plan import Check, Node, Pending, Plan, Rule, Run, title_of
 from guardkit.types import Truth, Verdict
 
-from ._moment import Moment, Said
+from ._moment import Moment, Said, usable
 
 Answered = Literal["yes", "no", "unknown", "not asked"]
 
@@ -28,6 +28,20 @@ class Told(NamedTuple):
     below: tuple[Told, ...] = ()
 
 
+class Memory(NamedTuple):
+    """What a session remembered when an event was judged, that event included."""
+
+    counts: Mapping[str, int]
+    """How often the rules of each window had fired."""
+    begun: tuple[str, ...]
+    """The sequences of which this event was the first."""
+    completed: Mapping[str, Truth]
+    """Of the sequences that this event may end, whether it does."""
+
+
+NO_MEMORY = Memory({}, (), {})
+
+
 class Explanation(NamedTuple):
     """A verdict and the decision tree behind it, one `Told` for every rule of the surface."""
 
@@ -35,9 +49,15 @@ class Explanation(NamedTuple):
     rules: tuple[Told, ...]
     views: tuple[str, ...]
     """The views of the text that were read."""
+    answers: Mapping[str, bool | float | str | None] = {}
+    """What each check said that was asked, by its name; None for one without a usable answer."""
+    memory: Memory | None = None
+    """None where nothing was judged: a rule had closed the session."""
 
 
-def explained(plan: Plan, verdict: Verdict, moment: Moment) -> Explanation:
+def explained(
+    plan: Plan, verdict: Verdict, moment: Moment, memory: Memory | None = NO_MEMORY
+) -> Explanation:
     """The tree of a finished judgement, from the answers that it left behind."""
     lane = moment.lane
     run = lane.settler.start(moment.event.tool, moment.leaf)
@@ -52,10 +72,29 @@ def explained(plan: Plan, verdict: Verdict, moment: Moment) -> Explanation:
         truth = _answer(run, plan.nodes[i])
         facts = f"{row.tier}, {row.severity}: {row.action.verb}"
         mode = "" if row.mode == "enforce" else f", {row.mode}"
+        if row.share < 100:
+            mode = f", for {row.share:g}% of sessions"
         below = tuple(_below(plan, run, moment, plan.nodes[i]))
         rules.append(Told(f"rule {row.name}", truth, f"{facts}{mode}", below))
     names = [view.name for seen in moment.sightings.values() for view in seen.views]
-    return Explanation(verdict, tuple(rules), tuple(dict.fromkeys(["raw", *names])))
+    views = tuple(dict.fromkeys(["raw", *names]))
+    return Explanation(verdict, tuple(rules), views, _answers(plan, moment), memory)
+
+
+def _answers(plan: Plan, moment: Moment) -> dict[str, bool | float | str | None]:
+    lane = moment.lane
+    found: dict[str, bool | float | str | None] = {}
+    for node, names in lane.names.items():
+        said = moment.said.get(node)
+        if said is None and node not in lane.finders:
+            continue
+        for name in names:
+            row = plan.check(name)
+            if said is None:
+                found[name] = False  # the scan saw nothing
+            else:
+                found[name] = said.value if usable(said, row.answers, row.labels) else None
+    return found
 
 
 def _below(plan: Plan, run: Run, moment: Moment, node: Node) -> Iterator[Told]:

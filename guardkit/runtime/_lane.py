@@ -139,7 +139,10 @@ def lane_of(
     quiet = settler.assuming_no(finders)
     firsts = plan.asked("first", surface)
     compared = any(
-        value == surface for row in plan.checks for key, value in row.config if key in ("of", "in")
+        value == surface
+        for row in plan.checks
+        for key, value in row.config
+        if key in ("of", "in", "same_as")
     )
     is_stateful = bool(
         remembers

@@ -35,6 +35,7 @@ class Outcome:
         judged: The rules that were not a clear no, by tier, severity and name.
         rank: The tier and severity of each rule, as numbers.
         checks: The plan's checks by name.
+        stops: The finders whose matches a rule in force keeps from going out.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Outcome:
         judged: Sequence[Judged],
         rank: Mapping[str, tuple[int, int]],
         checks: Mapping[str, CheckRow],
+        stops: frozenset[int],
     ) -> None:
         self._plan = plan
         self._event = event
@@ -52,6 +54,7 @@ class Outcome:
         self._judged = judged
         self._rank = rank
         self._checks = checks
+        self._stops = stops
         self._found: dict[str, tuple[Finding, ...]] = {}
         self.pieces: tuple[Piece, ...] = ()
         """What was replaced in the text of the event, once there is a verdict."""
@@ -230,7 +233,7 @@ class Outcome:
         said = self.moment.said
 
         def is_covered(node: int) -> bool:
-            is_new = node in lane.stops and node not in said
+            is_new = node in self._stops and node not in said
             return is_new or any(node in found for found in ours)
 
         for place, some in pieces.items():

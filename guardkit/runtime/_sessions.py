@@ -93,6 +93,11 @@ class Sessions:
         with self.lock:
             self._states.pop(key, None)
 
+    def forget_all(self) -> None:
+        """Every session is over."""
+        with self.lock:
+            self._states.clear()
+
     def canary(self, key: Key) -> str:
         """The session's canary, made when it is first asked for."""
         with self.lock:

@@ -7,6 +7,7 @@ judgement of the whole text, the same that `check` gives.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
@@ -66,6 +67,9 @@ class Stream:
         says: bool = True,
         restores: bool = True,
     ) -> None:
+        if engine.shares and event.session is None:
+            # Its text is not known yet, and what it comes to must not depend on how it is cut.
+            event = replace(event, stream=secrets.token_hex(16))
         self._engine = engine
         self._event = event
         self._judge = judge
@@ -89,7 +93,7 @@ class Stream:
             or engine.is_closed(event)
         )
         self._limit = max(plan.limits.hold_limit, self._width)
-        self._stoppers = _stoppers(engine, event.surface)
+        self._stoppers = _stoppers(engine, event)
         rows = {row.name: row for row in plan.checks}
         row_of = {node: rows[self._lane.names[node][0]] for node in self._lane.readers}
         self._near = [node for node, row in row_of.items() if row.spans]
@@ -393,18 +397,18 @@ _Stopper = tuple[frozenset[str], int, frozenset[int], str]
 """(tools, node, the checks whose matches it covers, what it does)."""
 
 
-def _stoppers(engine: Engine, surface: str) -> Sequence[_Stopper]:
-    """The enforcing rules of a surface that keep anything from going out as it is."""
+def _stoppers(engine: Engine, event: Event) -> Sequence[_Stopper]:
+    """The rules in force on an event that keep anything from going out as it is."""
     plan = engine.plan
-    lane = engine.lanes[surface]
-    join = plan.join(surface)
+    lane = engine.lanes[event.surface]
+    join = plan.join(event.surface)
     found: list[_Stopper] = []
     for i in join.inputs if join is not None else ():
         what = plan.nodes[i].what
         assert isinstance(what, Rule)
         row = plan.rule(what.name)
         is_mild = row.action.verb in ("flag", "pass") and row.on_error in ("flag", "pass")
-        if row.mode != "enforce" or is_mild:
+        if is_mild or not engine.enforces(row, event):
             continue
         matches = frozenset(lane.node_of[name] for name in row.matches if name in lane.node_of)
         found.append((frozenset(what.tools), i, matches, row.action.verb))

@@ -272,6 +272,13 @@ class Vault:
             if (tenant, session) in self._sessions:
                 self._drop((tenant, session))
 
+    def forget_all(self) -> None:
+        """Every session is over."""
+        with self._lock:
+            self._sessions.clear()
+            self._tenants.clear()
+            self._size = 0
+
     def expire(self) -> None:
         """Drop sessions that were idle too long; every other call does so too."""
         with self._lock:

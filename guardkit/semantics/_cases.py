@@ -406,7 +406,7 @@ def read_probe(scope: Scope, block: ast.Block) -> Probe | None:
             help=did_you_mean(rate.outcome.text, OUTCOMES)
             or "outcomes are " + ", ".join(f"`{outcome}`" for outcome in OUTCOMES),
         )
-    confidence = 0.95
+    confidence = None
     if rate.confidence is not None:
         confidence = float(rate.confidence.value)
         if not 0.5 <= confidence < 1:

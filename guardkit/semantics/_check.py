@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeGuard, TypeVar
@@ -34,7 +34,7 @@ from ._policy import (
     check_of,
 )
 from ._rules import DEFAULT_TIERS, read_rule, read_tiers
-from ._scope import Scope
+from ._scope import OVERLAY_ROOTS, Scope
 from ._state import (
     blocks,
     read_context,
@@ -64,18 +64,20 @@ def check(
     *,
     params: Mapping[str, ast.Value] | None = None,
     today: date | None = None,
+    overlays: Iterable[Source] = (),
 ) -> Checked:
     """Check one policy or module file with everything it uses.
 
     Reports all mistakes at once. The policy is there exactly when no diagnostic is an error.
     `params` override the defaults of the file's own parameters; `today` decides which exemptions
-    have ended (given for reproducible runs).
+    have ended (given for reproducible runs). `overlays` are what a deployment adds: their `use` and
+    `apply` count as if the file said them, and nothing else in them does.
     """
     parsed = parse(source)
     if not any(isinstance(node, ast.Header) for node in parsed.file.declarations):
         return Checked(None, parsed.diagnostics)
     scope = Scope(parsed.file, catalog, library, today or date.today(), tiers=DEFAULT_TIERS)
-    policy = _Reader(scope, dict(params or {})).read()
+    policy = _Reader(scope, dict(params or {}), overlays).read()
     found = scope.report
     if not parsed.is_clean:
         others = [d for d in found if d.is_error and d.code.slug not in _NEED_THE_WHOLE_FILE]
@@ -125,15 +127,24 @@ T = TypeVar("T")
 class _Reader:
     """Reads the declarations of the root file in the order in which they need each other."""
 
-    def __init__(self, scope: Scope, overrides: dict[str, ast.Value]) -> None:
+    def __init__(
+        self, scope: Scope, overrides: dict[str, ast.Value], overlays: Iterable[Source]
+    ) -> None:
         self.scope = scope
         self.overrides = overrides
+        # A module is no deployment: nothing is added to one.
+        self.sources = () if scope.is_module else tuple(overlays)
+        self.overlays: list[Scope] = []
 
     def read(self) -> CheckedPolicy | None:
         scope = self.scope
         header = next(d for d in scope.file.declarations if isinstance(d, ast.Header))
         scope.tiers = read_tiers(scope)
-        prepare(scope, self._overridden())
+        # The names, the findings and the modules of both are one; only places tell them apart.
+        self.overlays = [
+            replace(scope, file=parse(source).file, roots=OVERLAY_ROOTS) for source in self.sources
+        ]
+        prepare(scope, self._overridden(), self.overlays)
         rules = self._rules()
         defaults = read_defaults(scope)
         if defaults.hold_back is not None:
@@ -235,24 +246,28 @@ class _Reader:
                 rules[rule.name] = rule
         if scope.is_module:
             return rules
-        for node in scope.file.declarations:
-            if not isinstance(node, ast.Apply):
-                continue
-            applied = apply_rule(scope, node)
-            if applied is None:
-                continue
-            if applied.name in rules:
-                first = rules[applied.name].name_place
-                scope.error(
-                    "duplicate-name",
-                    node.target,
-                    f"`{applied.name}` is applied twice",
-                    labels=() if first is None else (Label(first, "applied here first"),),
-                    help="apply it once, with all that is to be said about it",
-                )
-                continue
-            rules[applied.name] = applied
+        for said in (scope, *self.overlays):
+            for node in said.file.declarations:
+                if isinstance(node, ast.Apply):
+                    self._apply(said, node, rules)
         return rules
+
+    @staticmethod
+    def _apply(scope: Scope, node: ast.Apply, rules: dict[str, Rule]) -> None:
+        applied = apply_rule(scope, node)
+        if applied is None:
+            return
+        if applied.name in rules:
+            first = rules[applied.name].name_place
+            scope.error(
+                "duplicate-name",
+                node.target,
+                f"`{applied.name}` is applied twice",
+                labels=() if first is None else (Label(first, "applied here first"),),
+                help="apply it once, with all that is to be said about it",
+            )
+            return
+        rules[applied.name] = applied
 
     def _has_active_rules(self, header: ast.Header, rules: dict[str, Rule]) -> None:
         scope = self.scope
@@ -317,14 +332,16 @@ def _at(value: ast.Value, span: Span) -> ast.Value:
     return replace(value, span=span)
 
 
-def prepare(scope: Scope, arguments: dict[str, ast.Argument]) -> None:
-    """Parameters, imports, tools, checks and names of the root file."""
+def prepare(
+    scope: Scope, arguments: dict[str, ast.Argument], overlays: Iterable[Scope] = ()
+) -> None:
+    """Parameters, imports, tools, checks and names of the root file, and imports of overlays."""
     if scope.is_module:
         refuse_in_module(scope)
-    _load(scope, lambda: bind_params(scope, arguments, scope, None))
+    _load(scope, lambda: bind_params(scope, arguments, scope, None), overlays)
 
 
-def _load(scope: Scope, bind: Callable[[], None]) -> None:
+def _load(scope: Scope, bind: Callable[[], None], overlays: Iterable[Scope] = ()) -> None:
     bind()
     file = scope.file
     for node in file.declarations:
@@ -332,15 +349,7 @@ def _load(scope: Scope, bind: Callable[[], None]) -> None:
             Clauses(scope, node.clauses)  # reports what is given twice
     for node in file.declarations:
         if isinstance(node, ast.UseModule):
-            name = node.alias.text
-            if not scope.declare("value", name, node.alias, "the module"):
-                continue
-            module = use_module(scope, node)
-            if module is None:
-                scope.broken.add(name)
-                continue
-            _load_module(scope, module)
-            scope.modules[name] = module
+            _use(scope, node)
         elif isinstance(node, ast.UseTools):
             name = node.alias.text
             if not scope.declare("value", name, node.alias, "the tool listing"):
@@ -350,11 +359,27 @@ def _load(scope: Scope, bind: Callable[[], None]) -> None:
                 scope.broken.add(name)
             else:
                 scope.tools[name] = tools
+    for overlay in overlays:
+        for node in overlay.file.declarations:
+            if isinstance(node, ast.UseModule):
+                _use(overlay, node)
     for node in file.declarations:
         if isinstance(node, ast.Check):
             _declare_check(scope, node)
         elif isinstance(node, ast.Block):
             _declare_block(scope, node)
+
+
+def _use(scope: Scope, node: ast.UseModule) -> None:
+    name = node.alias.text
+    if not scope.declare("value", name, node.alias, "the module"):
+        return
+    module = use_module(scope, node)
+    if module is None:
+        scope.broken.add(name)
+        return
+    _load_module(scope, module)
+    scope.modules[name] = module
 
 
 def _load_module(scope: Scope, module: Scope) -> None:

@@ -276,6 +276,8 @@ def _words(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None
     is_param, value = _param_value(scope, item, "text", True)
     if is_param:
         chosen = _texts(value)
+        if value == ():
+            scope.error("wrong-value", item.value, f"`{spec.name}` needs a word; the list is empty")
         return tuple(sorted(chosen)) if value and _all_choices(scope, spec, item, chosen) else None
     if isinstance(item.value, ast.Chosen) and not item.value.op:
         word = item.value.word.text
@@ -283,7 +285,13 @@ def _words(scope: Scope, spec: PropertySpec, item: ast.Property) -> Plain | None
     if isinstance(item.value, ast.ListOf) and item.value.items:
         found: list[str] = []
         for entry in item.value.items:
-            if isinstance(entry, ast.Ref):
+            if (
+                isinstance(entry, ast.Literal)
+                and entry.kind == "answer"
+                and entry.raw in spec.choices
+            ):
+                found.append(entry.raw)  # `no` is Norwegian where languages are listed
+            elif isinstance(entry, ast.Ref):
                 if _choice(scope, spec, entry, entry.dotted):
                     found.append(entry.dotted)
             else:

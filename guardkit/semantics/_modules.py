@@ -42,7 +42,7 @@ _PROBLEMS = {
 def use_module(scope: Scope, node: ast.UseModule) -> Scope | None:
     """Instantiate one module. Its mistakes are reported in its own file, once per use."""
     name = str(node.path.value)
-    if not name.startswith(("std/", "./")):
+    if not name.startswith(scope.roots):
         scope.error(
             "unknown-module",
             node.path,
@@ -298,6 +298,8 @@ def _narrowed(scope: Scope, node: ast.Apply, rule: Rule) -> Rule:
         elif argument.label == "mode":
             mode = _word(scope, argument, MODES)
             rule = replace(rule, mode=mode) if mode else rule  # type: ignore[arg-type]  # a mode
+        elif argument.label == "share" and scope.is_overlay:
+            rule = replace(rule, share=_percentage(argument))
         elif argument.label == "severity":
             severity = _word(scope, argument, SEVERITIES)
             rule = replace(rule, severity=severity) if severity else rule  # type: ignore[arg-type]
@@ -364,6 +366,12 @@ def _word(scope: Scope, argument: ast.Argument, known: tuple[str, ...]) -> str |
         help=did_you_mean(text, known) or "choices are " + ", ".join(f"`{k}`" for k in known),
     )
     return None
+
+
+def _percentage(argument: ast.Argument) -> float:
+    """What an overlay says, which no person writes."""
+    assert isinstance(argument.value, ast.Literal)
+    return round(float(argument.value.value) * 100, 2)
 
 
 def _with_message(scope: Scope, argument: ast.Argument, rule: Rule) -> Rule:

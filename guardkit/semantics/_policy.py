@@ -303,6 +303,8 @@ class Rule:
     action: Act
     on_error: OnError
     mode: Mode = "enforce"
+    share: float = 100.0
+    """The percentage of sessions it is enforced for; for the others it is in shadow."""
     title: str = ""
     owner: str = ""
     version: str = ""
@@ -445,7 +447,8 @@ class Probe:
     outcome: str
     bound: Literal["least", "most"]
     rate: float
-    confidence: float
+    confidence: float | None
+    """How sure the cases have to make one of the rate; None counts what was seen, no more."""
     seed: int
     place: Place | None = field(default=None, compare=False, repr=False)
 

@@ -13,6 +13,8 @@ from guardkit.syntax import ast
 from ._library import Library
 from ._policy import Check, Plain, Principle, Tier, Tool
 
+OVERLAY_ROOTS = ("pack/",)
+
 
 @dataclass(slots=True)
 class ParamValue:
@@ -34,6 +36,8 @@ class Scope:
     library: Library
     today: date
     prefix: str = ""
+    roots: tuple[str, ...] = ("std/", "./")
+    """What the name of a module it may use begins with."""
     chain: tuple[str, ...] = ()
     report: list[Diagnostic] = field(default_factory=list)
     params: dict[str, ParamValue] = field(default_factory=dict)
@@ -60,6 +64,11 @@ class Scope:
     def is_module(self) -> bool:
         header = next((d for d in self.file.declarations if isinstance(d, ast.Header)), None)
         return header is not None and header.kind == "module"
+
+    @property
+    def is_overlay(self) -> bool:
+        """Whether a deployment says this, and no file of the policy."""
+        return self.roots == OVERLAY_ROOTS
 
     def place(self, node: ast.Node | Span) -> Place:
         return Place(self.source, node.span if isinstance(node, ast.Node) else node)

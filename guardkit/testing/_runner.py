@@ -18,13 +18,12 @@ from typing import Literal
 
 from guardkit.catalog import Catalog
 from guardkit.diagnostics import Place
-from guardkit.guard import CATALOG, Guard, folder_of, plan_of
-from guardkit.runtime import Event, Given, Machine
+from guardkit.guard import CATALOG, Guard
+from guardkit.runtime import Event, Explanation, Given
 from guardkit.semantics import (
     Act,
     CheckedPolicy,
     Compared,
-    ComparedAtRate,
     Cond,
     Expected,
     GivenAnswer,
@@ -38,10 +37,15 @@ from guardkit.semantics import (
 )
 from guardkit.types import ACTIONS, Action, Verdict
 
+from ._stage import Stage, conditions_of
+from ._stage import stage as make_stage
+
 Status = Literal["passed", "failed", "undecided"]
 
 MOST_PLAYS = 2_000
 """How often one test is played, at most, to see whether an unknown matters."""
+
+Watch = Callable[[Event, Explanation], None]
 
 _Key = tuple[int, str]
 """The number of an event and the name of a check that was not answered for it."""
@@ -62,6 +66,8 @@ class Miss:
     text: str
     given: tuple[tuple[str, str], ...]
     """The answers the test gave, as a policy writes them."""
+    thresholds: tuple[tuple[str, float], ...] = ()
+    """Where a given score is compared at a rate: `CHECK at fpr 1%`, and the score it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ def run_tests(
     catalog: Catalog = CATALOG,
     checks: Mapping[str, object] | None = None,
     folder: Callable[[str], Path] | None = None,
+    stage: Stage | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[CaseResult]:
     """Run the tests of a policy in the order of its file.
 
@@ -126,22 +134,17 @@ def run_tests(
         catalog: The check kinds.
         checks: The program's own objects, by check name.
         folder: Gives the folders of the policy, where models lie, by the same kind of name.
+        stage: The policy already bound, by `stage`; it makes what stands above needless.
+        watch: Is told of every event of every test and why its verdict is what it is; not of what
+            is only tried. `Coverage.see` is made for this.
     """
     cases = [case for case in policy.tests if wanted(case)]
     if not cases:
         return
-    day = today or date.today()
-    # Nobody calibrated anything for a test. Scores on both sides of any threshold are tried.
-    machine = Machine(
-        read,
-        checks or {},
-        _thresholds_of(policy),
-        lambda: day,
-        may_lack=True,
-        folder=folder or folder_of(None),
+    bound = stage or make_stage(
+        policy, read, today=today, catalog=catalog, checks=checks, folder=folder
     )
-    guard = Guard(plan_of(policy, catalog), catalog=catalog, machine=machine)
-    runner = _Runner(policy, guard)
+    runner = _Runner(policy, bound.guard, watch)
     for case in cases:
         yield runner.run(case)
 
@@ -150,6 +153,7 @@ def run_tests(
 class _Runner:
     policy: CheckedPolicy
     guard: Guard
+    watch: Watch | None = None
     plays: int = field(default=0, init=False)
     sessions: Iterator[int] = field(default_factory=count, init=False)
 
@@ -221,7 +225,7 @@ class _Runner:
 
     @cached_property
     def _conditions(self) -> list[Cond]:
-        return list(_conditions_of(self.policy))
+        return list(conditions_of(self.policy))
 
     @cached_property
     def _compared(self) -> list[Compared]:
@@ -282,7 +286,7 @@ class _Runner:
         for number, step in enumerate(steps):
             chosen = {name: answer for (at, name), answer in picks.items() if at == number}
             event = replace(step.event, session=session, given={**step.answers, **chosen})
-            verdict = self.guard.judge(event)
+            verdict = self._judged(event, is_real=not picks)
             if verdict.hold is not None:
                 # Nobody will approve it, and a queue that filled up would block.
                 self.guard.holds.deny(verdict.hold, "a test")
@@ -310,9 +314,25 @@ class _Runner:
                         verdict.shadow,
                         verdict.text,
                         step.given,
+                        self._thresholds_of(step),
                     )
         self.guard.forget(session)
         return _Play(missed, tuple(open), tuple(vague))
+
+    def _thresholds_of(self, step: _Step) -> tuple[tuple[str, float], ...]:
+        known = sorted(self.guard.bound.thresholds.items())
+        return tuple(
+            (f"{name} at {measure} {rate * 100:g}%", score)
+            for (name, measure, rate), score in known
+            if name in step.answers and name not in step.failing
+        )
+
+    def _judged(self, event: Event, *, is_real: bool) -> Verdict:
+        if self.watch is None or not is_real:
+            return self.guard.judge(event)
+        told = self.guard.told(event)
+        self.watch(event, told)
+        return told.verdict
 
     def _missed(self, verdict: Verdict) -> set[str]:
         """The unbound checks whose answers could make a difference to a verdict.
@@ -339,19 +359,6 @@ class _Runner:
             for name in positive_checks(rule.condition)
         }
         return {name for name in names if self.policy.check(name).spans}
-
-
-def _conditions_of(policy: CheckedPolicy) -> Iterator[Cond]:
-    yield from (rule.condition for rule in policy.rules)
-    yield from (e.condition for e in policy.exemptions if e.condition is not None)
-    events = [e for s in policy.sequences for e in (s.first, s.then)]
-    yield from (e.where for e in events if e.where is not None)
-
-
-def _thresholds_of(policy: CheckedPolicy) -> dict[tuple[str, str, float], float]:
-    atoms = [atom for condition in _conditions_of(policy) for atom in atoms_of(condition)]
-    rated = [atom for atom in atoms if isinstance(atom, ComparedAtRate)]
-    return {(atom.check, atom.measure, atom.rate): 0.5 for atom in rated}
 
 
 def _uses_matches(act: Act) -> bool:

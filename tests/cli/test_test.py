@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -116,6 +117,28 @@ def test_what_fails_whatever_is_missing_fails(policy: Path) -> None:
 def test_a_given_answer_decides(policy: Path, given: str, expect: str) -> None:
     text = SMALL + ENGINE + block("given", f"given rude {given}", 'input "x"', f"expect {expect}")
     assert run(policy, text)[2]["given"] == "passed"
+
+
+def test_a_given_score_meets_the_threshold_of_its_model(policy: Path) -> None:
+    rated = """
+check attack = classifier {
+  model static
+  head  "injection"
+}
+
+rule no_attack {
+  tier safety
+  on   input
+  when attack at fpr 1%
+  then block
+}
+"""
+    text = SMALL + rated
+    sure = block("sure", "given attack = 1.0", 'input "x"', "expect block")
+    weak = block("weak", "given attack = 0.52", 'input "x"', "expect block")
+    code, err, tests = run(policy, text + sure + weak)
+    assert (code, tests["sure"], tests["weak"]) == (1, "passed", "failed")
+    assert re.search(r"threshold  attack at fpr 1% is 0\.\d+\n", err)
 
 
 def test_a_failure_is_stronger_than_undecided(policy: Path) -> None:
@@ -257,18 +280,6 @@ def test_a_file_that_does_not_compile_does_not_stop_the_others(policy: Path) -> 
     assert done.code == 2
     assert "error[GK" in done.err
     assert done.err.endswith("1 passed, 1 file does not compile\n")
-
-
-def test_probes_are_listed(policy: Path) -> None:
-    (policy.parent / "cases.jsonl").write_text('{"text": "x"}\n')
-    probe = """
-probe attacks {
-  cases  "cases.jsonl"
-  expect stopped at least 95% confidence 95%
-}
-"""
-    _, err, _ = run(policy, SMALL + probe)
-    assert "probe attacks: not run yet" in err
 
 
 def test_quiet_shows_failures_only(policy: Path) -> None:

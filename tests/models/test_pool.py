@@ -453,3 +453,41 @@ def test_a_forked_process_has_threads_of_its_own_and_a_hung_run_ends_with_it(bac
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (done.stdout, done.stderr) == ("both\n", "")
+
+
+def test_the_end_of_a_process_waits_for_what_runs() -> None:
+    """A run that is under way when the main thread ends comes back before the interpreter goes."""
+    script = """
+    import threading, time
+    from types import SimpleNamespace
+    from guardkit.models._pool import POOL, Work
+
+    begun = threading.Event()
+
+    class Lane:
+        def most(self, bucket): return 1
+        def stop(self): return SimpleNamespace(terminate=False)
+        def finish(self, work): print("finished", flush=True)
+        def run(self, taken, stop):
+            begun.set()
+            while not stop.terminate:
+                time.sleep(0.01)
+            print("came back", flush=True)
+            return [None]
+
+    lane = Lane()
+    for _ in range(20):
+        POOL.enter(Work(lane, "a text"), SimpleNamespace(set=lambda: None))
+    begun.wait(10)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    came_back = done.stdout.count("came back")
+    assert 1 <= came_back < 20, "what ran came back, and nothing more was begun"

@@ -25,7 +25,7 @@ def analyse(policy: CheckedPolicy) -> Iterator[Diagnostic]:
     """Everything that can be proved to be pointless in a policy, rule by rule.
 
     Covers GK401 to GK407, and GK424 where an exact answer would be too large. Retired rules are
-    left out; rules in shadow are studied by themselves, never beside others.
+    left out; rules in shadow and in a module are studied by themselves, never beside others.
     """
     twins = twins_of(policy)
     alone: list[Rule] = []
@@ -45,7 +45,9 @@ def analyse(policy: CheckedPolicy) -> Iterator[Diagnostic]:
         elif rule.mode == "enforce" and not findings.is_constant:
             alone.append(rule)
     try:
-        for pair in compare_rules(policy, alone, twins):
+        # The rules of a module are a choice: which of them meet is for the policy to say.
+        together = alone if policy.kind == "policy" else []
+        for pair in compare_rules(policy, together, twins):
             yield _pair(pair)
     except TooLarge:
         yield _limit(_Subject("comparing the rules with each other", _place_of(policy)))

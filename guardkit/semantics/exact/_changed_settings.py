@@ -139,6 +139,8 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
                 return after > before
             case "rule", "for session":
                 return before == "yes"
+            case "rule", "share":
+                return after != "" and (before == "" or _percent(after) < _percent(before))
             case "rule", "then":
                 one, other = (side.get(name) for side in acts)
                 return one is not None and other is not None and _does_less(one, other)
@@ -150,6 +152,10 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
                 return False
 
     return judge
+
+
+def _percent(written: str) -> float:
+    return float(written.removesuffix("%"))
 
 
 def _does_less(before: Act, after: Act) -> bool:
@@ -264,6 +270,7 @@ def _rule(rule: Rule) -> Facts:
         "tier": rule.tier,
         "severity": rule.severity,
         "mode": rule.mode,
+        "share": "" if rule.share == 100 else f"{rule.share:g}%",
         "on": ", ".join(_on(on) for on in rule.on),
         "when": in_words(rule.condition),
         "then": _act(action),
