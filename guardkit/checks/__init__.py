@@ -15,6 +15,7 @@ from . import (
     _grounded,
     _invisible,
     _judge,
+    _language,
     _length,
     _links,
     _pattern,
@@ -41,6 +42,7 @@ SPECS: tuple[CheckSpec, ...] = (
     _grounded.SPEC,
     _invisible.SPEC,
     _judge.SPEC,
+    _language.SPEC,
     _length.SPEC,
     _links.SPEC,
     _pattern.SPEC,
@@ -71,9 +73,9 @@ def _late(kind: str) -> Bind:
 BINDS: dict[str, Bind] = {
     kind: _late(kind)
     for kind in (
-        "canary", "classifier", "echo", "entities", "grounded", "invisible", "judge", "length",
-        "links", "pattern", "python", "refusal", "repetition", "schema", "script", "secrets",
-        "similarity", "words",
+        "canary", "classifier", "echo", "entities", "grounded", "invisible", "judge", "language",
+        "length", "links", "pattern", "python", "refusal", "repetition", "schema", "script",
+        "secrets", "similarity", "words",
     )
 }
 # fmt: on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardkit.errors import BindError
 from guardkit.guard import CATALOG, Guard, ParamValue, data_of, folder_of, policy_path
@@ -12,17 +13,24 @@ from guardkit.runtime import Machine
 from ._compiled import planned_file
 from ._screen import Screen
 
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
+
 
 def bound_file(
-    show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
+    show: Screen,
+    name: str,
+    params: Mapping[str, ParamValue],
+    std: Path | None,
+    packs: Installed | None = None,
 ) -> Guard | None:
     """The guard of a policy file, or None when there is none and people have been told why."""
     path = policy_path(name)
-    plan = planned_file(show, path.as_posix(), params, std)
+    plan = planned_file(show, path.as_posix(), params, std, packs)
     if plan is None:
         return None
     try:
-        machine = Machine(data_of(path.parent, std), folder=folder_of(path.parent, std))
+        machine = Machine(data_of(path.parent, std, packs), folder=folder_of(path.parent, std))
         return Guard(plan, catalog=CATALOG, machine=machine)
     except BindError as error:
         for problem in error.problems:

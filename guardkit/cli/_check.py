@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +15,12 @@ from guardkit.semantics import CheckedPolicy
 from guardkit.types import SURFACES
 
 from ._findings import exit_code, show_frames, summed_up, unique
-from ._policies import FILES, PARAM, STD, Params, find_policies
+from ._policies import FILES, PACKS, PARAM, STD, Params, find_policies
 from ._screen import Screen, screen
 from ._verbs import verb, version
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 
 @verb("check")
@@ -32,6 +36,7 @@ from ._verbs import verb, version
 )
 @click.option("--fix", is_flag=True, help="Make the safe fixes, then check what is left.")
 @PARAM
+@PACKS
 @click.option("--verbose", is_flag=True, help="Show notes in full, and the rules by name.")
 @STD
 def command(
@@ -40,6 +45,7 @@ def command(
     format: Format,
     fix: bool,
     params: Params,
+    packs: Installed | None,
     verbose: bool,
     std: Path | None,
 ) -> int:
@@ -60,11 +66,11 @@ def command(
             # Imported here: most runs change nothing.
             from ._apply_fixes import apply_fixes
 
-            made, wrong = apply_fixes(path, partial(_findings_of, path, params, std))
+            made, wrong = apply_fixes(path, partial(_findings_of, path, params, std, packs))
             found += wrong
             if made:
                 fixed.append(f"{visible(path.as_posix())}: {_many(made, 'fix', 'fixes')} made")
-        policy, said = _examined(path, params, std)
+        policy, said = _examined(path, params, std, packs)
         found += said
         if policy is not None:
             policies.append((path, policy))
@@ -84,10 +90,10 @@ def command(
 
 
 def _examined(
-    path: Path, params: Params, std: Path | None
+    path: Path, params: Params, std: Path | None, packs: Installed | None
 ) -> tuple[CheckedPolicy | None, tuple[Diagnostic, ...]]:
     """A policy, if the file holds one, and everything found in it by any stage."""
-    checked = compile_file(path, params=dict(params), std=std)
+    checked = compile_file(path, params=dict(params), std=std, packs=packs)
     if checked.policy is None:
         return None, checked.diagnostics
     planned = plan_findings(checked.policy)
@@ -95,8 +101,10 @@ def _examined(
     return checked.policy if is_usable else None, (*checked.diagnostics, *planned)
 
 
-def _findings_of(path: Path, params: Params, std: Path | None) -> tuple[Diagnostic, ...]:
-    return _examined(path, params, std)[1]
+def _findings_of(
+    path: Path, params: Params, std: Path | None, packs: Installed | None
+) -> tuple[Diagnostic, ...]:
+    return _examined(path, params, std, packs)[1]
 
 
 def _show(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardkit.diagnostics import Diagnostic, visible
 from guardkit.errors import PolicyError
@@ -14,12 +15,19 @@ from guardkit.semantics import CheckedPolicy
 from ._findings import show_frames, summed_up
 from ._screen import Screen
 
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
+
 
 def checked_file(
-    show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
+    show: Screen,
+    name: str,
+    params: Mapping[str, ParamValue],
+    std: Path | None,
+    packs: Installed | None = None,
 ) -> CheckedPolicy | None:
     """The policy of a file, or None when it does not compile and people have been told why."""
-    checked = compile_file(Path(name), params=params, std=std)
+    checked = compile_file(Path(name), params=params, std=std, packs=packs)
     if checked.policy is not None:
         return checked.policy
     _show(show, checked.diagnostics)
@@ -33,10 +41,14 @@ def _show(show: Screen, found: Sequence[Diagnostic]) -> None:
 
 
 def planned_file(
-    show: Screen, name: str, params: Mapping[str, ParamValue], std: Path | None
+    show: Screen,
+    name: str,
+    params: Mapping[str, ParamValue],
+    std: Path | None,
+    packs: Installed | None = None,
 ) -> Plan | None:
     """The plan of a file, or None when it has none and people have been told why."""
-    policy = checked_file(show, name, params, std)
+    policy = checked_file(show, name, params, std, packs)
     if policy is None:
         return None
     if policy.kind == "module":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +12,12 @@ from guardkit.plan import CHUNK_KB, Plan, SurfaceCost, cost_table, costs_of
 
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, WRONG
-from ._policies import PARAM, STD, Params
+from ._policies import PACKS, PARAM, STD, Params
 from ._screen import screen
 from ._verbs import verb
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 
 @verb("cost")
@@ -28,12 +32,14 @@ from ._verbs import verb
 )
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON, in microseconds.")
 @PARAM
+@PACKS
 @STD
 def command(
     file: str,
     size: float,
     as_json: bool,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Show what a policy costs at worst and usually, against its budgets.
@@ -44,7 +50,7 @@ def command(
     Exits with 1 when the worst case of a surface is over its budget.
     """
     show = screen()
-    plan = planned_file(show, file, dict(params), std)
+    plan = planned_file(show, file, dict(params), std, packs)
     if plan is None:
         return WRONG
     costs = costs_of(plan, size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +14,12 @@ from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
 from guardkit.types import SURFACES, Surface
 
 from ._exits import CLEAN, WRONG
-from ._policies import CONTEXT, PARAM, STD, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
 from ._screen import Screen, screen
 from ._verbs import verb
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 _FAMILIES = {
     "GK1": "Syntax: the text is not a policy",
@@ -39,6 +43,7 @@ _FAMILIES = {
 @click.option("--show-values", is_flag=True, help="Show what was found and what TEXT becomes.")
 @CONTEXT
 @PARAM
+@PACKS
 @STD
 def command(
     words: tuple[str, ...],
@@ -48,6 +53,7 @@ def command(
     show_values: bool,
     facts: Params,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Show the page of a diagnostic, or why a policy judges a text as it does.
@@ -70,7 +76,9 @@ def command(
         from ._records import Case
 
         case = Case("", words[1], on, facts_of(facts), tool=tool)
-        return explain_verdict(show, words[0], case, dict(params), std, show_values=show_values)
+        return explain_verdict(
+            show, words[0], case, dict(params), std, packs, show_values=show_values
+        )
     code = _find(words[0])
     if code is None:
         show.complain(f"there is no code `{visible(words[0])}`; {_advice(words[0])}")

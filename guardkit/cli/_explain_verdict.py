@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
@@ -19,6 +20,9 @@ from ._bound import bound_file
 from ._exits import CLEAN, WRONG
 from ._records import Case
 from ._screen import Screen, quoted
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 _STYLES = {"yes": "strong", "no": "dim", "unknown": "warn", "not asked": "dim"}
 _RANKS = ("yes", "unknown", "not asked", "no")
@@ -33,11 +37,12 @@ def explain_verdict(
     case: Case,
     params: Mapping[str, ParamValue],
     std: Path | None,
+    packs: Installed | None = None,
     *,
     show_values: bool,
 ) -> int:
     """Write the verdict and its tree; the exit code says whether there is one."""
-    guard = bound_file(show, policy, params, std)
+    guard = bound_file(show, policy, params, std, packs)
     if guard is None:
         return WRONG
     try:

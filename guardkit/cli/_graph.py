@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,13 @@ from guardkit.plan import DRAW_FORMATS, DrawFormat, draw
 
 from ._compiled import planned_file
 from ._exits import CLEAN, WRONG
-from ._policies import PARAM, STD, Params
+from ._policies import PACKS, PARAM, STD, Params
 from ._screen import screen
 from ._verbs import verb
 from ._write import write_atomically
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 
 @verb("graph")
@@ -31,12 +35,14 @@ from ._write import write_atomically
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file."
 )
 @PARAM
+@PACKS
 @STD
 def command(
     file: str,
     format: DrawFormat,
     output: Path | None,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Draw the rule graph that a policy compiles to.
@@ -44,7 +50,7 @@ def command(
     What is shared, what is asked first, and what each surface costs at worst and usually.
     """
     show = screen()
-    plan = planned_file(show, file, dict(params), std)
+    plan = planned_file(show, file, dict(params), std, packs)
     if plan is None:
         return WRONG
     drawn = draw(plan, format)

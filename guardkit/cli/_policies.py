@@ -16,6 +16,7 @@ from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose, visi
 if TYPE_CHECKING:
     # `explain CODE` shares the options below, and needs no compiler.
     from guardkit.guard import ParamValue
+    from guardkit.packs import Installed
     from guardkit.syntax import ast
 
 SUFFIX = ".guard"
@@ -153,5 +154,31 @@ CONTEXT = click.option(
     metavar="NAME=VALUE",
     help="Set a fact that rules read as context.NAME; repeat for more.",
 )
+
+
+def _opened(
+    context: click.Context, param: click.Parameter, store: Path | None
+) -> Installed | None:
+    """The packs of a store, each verified again."""
+    if store is None:
+        return None
+    # Imported here: most deployments have no packs.
+    from guardkit.errors import BindError
+    from guardkit.guard import installed
+
+    try:
+        return installed(store)
+    except BindError as error:
+        raise click.BadParameter("; ".join(error.problems), context, param) from None
+
+
+PACKS = click.option(
+    "--packs",
+    type=click.Path(path_type=Path),
+    callback=_opened,
+    metavar="STORE",
+    help="Add the packs that are installed in STORE; see `guardkit packs`.",
+)
+"""Gives a verb the packs of a store, ready for `compile_file`."""
 STD = click.option("--std", type=click.Path(path_type=Path), hidden=True)
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")

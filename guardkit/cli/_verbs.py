@@ -23,8 +23,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Try it",
         (
-            ("test", "Run the `test` blocks of policies"),
+            ("test", "Run the `test` and `probe` blocks of policies"),
             ("scan", "Judge texts by a policy"),
+            ("eval", "Measure a policy on labelled texts"),
         ),
     ),
     (
@@ -35,10 +36,21 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "Sign and ship it",
+        (
+            ("build", "Put a policy or a pack of rules into one file, a bundle"),
+            ("sign", "Sign a bundle, or make a key"),
+            ("verify", "Say whether a bundle is whole, signed and in date"),
+            ("inspect", "Show what is in a bundle"),
+            ("packs", "Add packs to a deployment, put them in force, roll them back"),
+        ),
+    ),
+    (
         "Understand it",
         (
             ("graph", "Draw the compiled rule graph"),
             ("cost", "Show what a policy costs, against its budgets"),
+            ("bench", "Measure what a policy costs on this machine"),
             ("diff", "Show which verdicts change between two policies"),
             ("explain", "Show the page of a diagnostic, or why a verdict is what it is"),
         ),

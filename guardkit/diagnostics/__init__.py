@@ -4,7 +4,7 @@ from ._codes import CODES, Code, Level, code_by_id
 from ._diagnostic import Diagnostic, Edit, Fix, Label, diagnose, did_you_mean, nearest
 from ._json import JsonDiagnostic, to_json
 from ._render import FORMATS, Format, render, summary
-from ._shown import visible
+from ._shown import text_width, visible
 from ._source import Place, Position, Source, Span
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "nearest",
     "render",
     "summary",
+    "text_width",
     "to_json",
     "visible",
 ]

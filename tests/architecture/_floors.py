@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("syntax", "text"),
     ("semantics",),
     ("plan", "models"),
-    ("checks", "runtime", "telemetry", "wrap"),
+    ("checks", "packs", "runtime", "telemetry", "wrap"),
     ("guard",),
     ("integrations", "server", "evals", "bench", "batch", "editor", "testing", "train"),
     ("cli",),
@@ -42,13 +42,13 @@ THIRD_PARTY_BELOW = {
 
 # fmt: off
 LATE = frozenset({
-    "aiohttp", "h11", "http.client", "http.server", "httpcore", "httpcore2", "httptools",
-    "httpx", "httpx2", "huggingface_hub", "numpy", "onnx", "onnxruntime", "pyarrow", "ray",
-    "redis", "requests", "safetensors", "sklearn", "starlette", "tokenizers", "torch",
+    "aiohttp", "cryptography", "h11", "http.client", "http.server", "httpcore", "httpcore2",
+    "httptools", "httpx", "httpx2", "huggingface_hub", "numpy", "onnx", "onnxruntime", "pyarrow",
+    "ray", "redis", "requests", "safetensors", "sklearn", "starlette", "tokenizers", "torch",
     "transformers", "urllib.request", "urllib3", "uvicorn", "uvloop", "websockets", "xmlrpc",
 })
 # fmt: on
-"""Numbers, models and HTTP: loaded at bind, inside a function, never with the module."""
+"""Numbers, models, signatures and HTTP: loaded at bind, inside a function, never with the module."""
 
 UNSAFE_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"})
 UNSAFE_NAMES = frozenset({"eval", "exec", "compile"})

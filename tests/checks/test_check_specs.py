@@ -18,6 +18,7 @@ KINDS = [
     "grounded",
     "invisible",
     "judge",
+    "language",
     "length",
     "links",
     "pattern",

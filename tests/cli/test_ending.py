@@ -158,12 +158,15 @@ def test_main_ends_the_process() -> None:
 # --- colours and width
 
 
-def in_terminal(*arguments: str | Path, columns: int = 80, **env: str) -> tuple[int, str]:
+def in_terminal(
+    *arguments: str | Path, columns: int = 80, cwd: Path | None = None, **env: str
+) -> tuple[int, str]:
     """The verb in a terminal of this width: its exit code and all it shows."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     started = subprocess.Popen(
         [*START, *(str(a) for a in arguments)],
+        cwd=cwd,
         env=plain({"TERM": "xterm-256color", **env}),
         stdin=there,
         stdout=there,

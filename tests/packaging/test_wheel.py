@@ -126,6 +126,7 @@ def test_the_wheel_holds(names: list[str], name: str) -> None:
         ("grammars", "**/*", "guardkit/_grammars"),
         ("policies", "**/*", "guardkit/_policies"),
         ("guardkit/diagnostics/pages", "*.md", "guardkit/diagnostics/pages"),
+        ("guardkit/models/languages", "*", "guardkit/models/languages"),
     ],
 )
 def test_the_wheel_holds_every_file_of(
@@ -151,14 +152,14 @@ def test_the_wheel_holds_every_module_and_nothing_of_the_workshop(names: list[st
 
 
 def test_texts_to_train_with_stay_in_the_checkout(names: list[str], tmp_path: Path) -> None:
-    seeds = "guardkit/train/seeds.jsonl.xz"
-    assert (ROOT / seeds).is_file()
+    texts = {"guardkit/train/seeds.jsonl.xz", "guardkit/train/sentences.txt"}
+    assert all((ROOT / text).is_file() for text in texts)
     assert "guardkit/train/_recipe.py" in names
-    assert seeds not in names
+    assert not texts & set(names)
     with tarfile.open(build("sdist", ROOT, tmp_path)) as opened:
         inside = {name.partition("/")[2] for name in opened.getnames()}
     assert "guardkit/train/_recipe.py" in inside
-    assert seeds not in inside
+    assert not texts & inside
 
 
 def test_the_wheel_carries_its_licence(names: list[str]) -> None:
@@ -214,3 +215,18 @@ def test_a_diagnostic_is_explained_in_the_clean_environment(
     done = run(guardkit_script(clean_python), "explain", "GK201", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GK201" in done.stdout
+
+
+def test_pytest_finds_the_plugin_in_the_clean_environment(
+    clean_python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small.guard").write_text(POLICY, encoding="utf-8")
+    options = ("-v", "-p", "no:cacheprovider", "--trace-config", "small.guard")
+    done = run(clean_python, "-m", "pytest", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "small.guard::a greeting is blocked PASSED" in done.stdout
+    # It is the wheel's, not the one of the checkout.
+    inside = Path("guardkit", "testing", "_plugin.py")
+    loaded = [line for line in done.stdout.splitlines() if str(inside) in line]
+    assert loaded
+    assert all(str(clean_python.parents[1]) in line for line in loaded)

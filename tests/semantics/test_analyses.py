@@ -4,6 +4,7 @@ import doctest
 import itertools
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,13 @@ def test_a_clean_policy_is_left_alone(number: int) -> None:
     text = list(clean.clean_policies())[number]
     found = list(analyse(shop.checked(text)))
     assert not found, (text, [(d.code.slug, d.message, d.note) for d in found])
+
+
+def test_the_rules_of_a_module_are_a_choice() -> None:
+    fault = next(fault for fault in FAULTS if fault.code == "subsumed-rule")
+    policy = shop.checked(fault.text)
+    assert [d.code.slug for d in analyse(policy)] == ["subsumed-rule"]
+    assert not list(analyse(replace(policy, kind="module")))
 
 
 # --- cells and outcomes against brute force
