@@ -27,7 +27,7 @@ from benchmarks.pii import rows as pii_rows
 from guardkit._util.shares import Share
 from guardkit.errors import BindError
 from guardkit.evals import Case, Counts, Estimate, Evaluation, Subject, evaluate, guard_for
-from guardkit.guard import Guard, compile_file
+from guardkit.guard import compile_file
 from guardkit.train import recipe_rows
 from guardkit.types import Surface
 
@@ -61,16 +61,65 @@ class Row(NamedTuple):
     unknown: int
 
 
-class Measured(NamedTuple):
-    """The figures of one module or deployment."""
+class Target:
+    """A module or a deployment, and its figures so far.
 
-    name: str
-    folder: Path
-    rows: tuple[Row, ...]
-    families: tuple[str, ...]
-    """What goes worst of the probes, in words."""
-    ms: float
-    notes: tuple[str, ...]
+    Raises:
+        ValueError: It does not compile.
+        BindError: This machine cannot run it.
+    """
+
+    def __init__(self, path: Path, is_module: bool, std: Path | None) -> None:
+        checked = compile_file(path, std=std)
+        if checked.policy is None:
+            raise ValueError("it does not compile")
+        self.name = f"std/{path.stem}" if is_module else path.stem
+        self.is_module = is_module
+        self.readme = path.parent / "README.md"
+        self.tasks = tasks_of(path, is_module)
+        self.guard = guard_for(checked.policy, path, std)
+        rules = [rule for rule in self.guard.plan.rules if rule.mode == "enforce"]
+        self._watched = {on for rule in rules for on in rule.surfaces}
+        self.rows: list[Row] = []
+        self.families: list[str] = []
+        """What goes worst of the probes, in words."""
+        self.notes: list[str] = []
+        self.ms = 0.0
+        self.spent = 0.0
+
+    def time(self, data: Sequence[Data]) -> None:
+        """Take the median time of a text, one after another; before any of them was read."""
+        given = [case for one in data for case in self._on(one)]
+        chosen = Random(self.name).sample(given, min(TIMED + WARM, len(given)))
+        spent = []
+        for case in chosen:
+            begun = perf_counter()
+            if self.is_module:
+                self.guard.measure(case.text, on=case.on)
+            else:
+                self.guard.check(case.text, on=case.on, session="timed")
+                self.guard.forget("timed")
+            spent.append((perf_counter() - begun) * 1000)
+        self.ms = median(spent[WARM:] or spent or [0.0])
+
+    def add(self, data: Data) -> None:
+        """Measure it on some texts."""
+        cases = self._on(data)
+        if not cases:
+            return
+        begun = perf_counter()
+        made = evaluate(self.guard, cases)
+        where = data.name if self.is_module else f"{data.task}, {data.name}"
+        self.rows += table_rows(made, where, data.task, is_module=self.is_module)
+        if data.name == "probes":
+            self.families += worst(made, "" if self.is_module else f"{data.task}: ")
+        if made.unjudged:
+            self.notes.append(f"{made.unjudged} texts could not be judged")
+        self.spent += perf_counter() - begun
+
+    def _on(self, data: Data) -> list[Case]:
+        """The texts on the surfaces that it watches; a module's checks are asked everywhere."""
+        return [case for case in data.cases if self.is_module or case.on in self._watched]
 
 
 # --- texts
@@ -131,48 +180,6 @@ def sampled(cases: Iterable[Case], most: int) -> tuple[Case, ...]:
 # --- measuring
 
 
-def measured(path: Path, is_module: bool, data: Sequence[Data], std: Path | None) -> Measured:
-    """The figures of one policy or module.
-
-    Raises:
-        ValueError: It does not compile.
-        BindError: This machine cannot run it.
-    """
-    checked = compile_file(path, std=std)
-    if checked.policy is None:
-        raise ValueError(f"{path.name} does not compile")
-    name = f"std/{path.stem}" if is_module else path.stem
-    guard = guard_for(checked.policy, path, std)
-    watched = {on for rule in guard.plan.rules if rule.mode == "enforce" for on in rule.surfaces}
-    rows: list[Row] = []
-    families: list[str] = []
-    notes: list[str] = []
-    ms = timed(guard, [case for one in data for case in one.cases])
-    for one in data:
-        cases = one.cases if is_module else tuple(c for c in one.cases if c.on in watched)
-        if not cases:
-            continue
-        made = evaluate(guard, cases)
-        where = one.name if is_module else f"{one.task}, {one.name}"
-        rows += table_rows(made, where, one.task, is_module=is_module)
-        if one.name == "probes":
-            families += worst(made, "" if is_module else f"{one.task}: ")
-        if made.unjudged:
-            notes.append(f"{made.unjudged} texts could not be judged")
-    return Measured(name, path.parent, tuple(rows), tuple(families), ms, tuple(notes))
-
-
-def timed(guard: Guard, cases: Sequence[Case]) -> float:
-    """The median time of a text, one after another, in milliseconds."""
-    chosen = Random(7).sample(list(cases), min(TIMED + WARM, len(cases)))
-    spent = []
-    for case in chosen:
-        begun = perf_counter()
-        guard.measure(case.text, on=case.on)
-        spent.append((perf_counter() - begun) * 1000)
-    return median(spent[WARM:] or spent)
-
-
 def table_rows(made: Evaluation, where: str, task: str, *, is_module: bool) -> Iterator[Row]:
     """The lines of one evaluation: the policy as a whole, or the rules and checks of a module."""
     if not is_module:
@@ -230,11 +237,11 @@ def worst(made: Evaluation, before: str) -> Iterator[str]:
 # --- showing
 
 
-def markdown(one: Measured, command: str) -> list[str]:
+def markdown(one: Target, command: str) -> list[str]:
     """The figures as they stand in a README."""
     lines = [
         f"`{command}`: texts that nothing was trained on, one threshold for all of them. Intervals"
-        f" of 95 %; {one.ms:.1f} ms a text (median, one core).",
+        f" of 95 %. {one.ms:.1f} ms a text (median, one after another).",
         "",
         "| what | data | texts | AUC | found | false alarms |",
         "|---|---|---:|---|---|---|",
@@ -324,25 +331,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("nothing here has a task that the pack has texts for", file=sys.stderr)
         return 5
     held, probed = held_back(given.pack, given.most), probes(given.pack)
-    is_wrong = False
+    targets, is_wrong = [], False
     for path, is_module in found:
-        tasks = tasks_of(path, is_module)
-        name = f"std/{path.stem}" if is_module else path.stem
-        if not tasks:
-            continue
-        data = [made[task] for task in tasks for made in (held, probed) if task in made]
-        begun = perf_counter()
-        try:
-            one = measured(path, is_module, data, given.std)
-        except (ValueError, BindError) as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            is_wrong = True
-            continue
-        lines = markdown(one, f"python -m benchmarks.library PACK --module {name}")
-        print(f"\n## {name}\n", *lines, sep="\n", flush=True)
-        print(f"{name}: {perf_counter() - begun:.0f} s", file=sys.stderr)
-        if given.write and not write(path.parent / "README.md", lines):
-            print(f"{name}: its README has no line `{MARK}`", file=sys.stderr)
+        if tasks_of(path, is_module):
+            try:
+                targets.append(Target(path, is_module, given.std))
+            except (ValueError, BindError) as error:
+                print(f"{path.stem}: {error}", file=sys.stderr)
+                is_wrong = True
+    for target in targets:
+        target.time([held[task] for task in target.tasks if task in held])
+    # Task by task: what a model has read for one of them, it remembers for the next.
+    for task in TASKS:
+        for data in (made[task] for made in (held, probed) if task in made):
+            for target in targets:
+                if task in target.tasks:
+                    target.add(data)
+                    print(f"{target.name}: {task}, {data.name}", file=sys.stderr, flush=True)
+    for target in targets:
+        lines = markdown(target, f"python -m benchmarks.library PACK --module {target.name}")
+        print(f"\n## {target.name}\n", *lines, sep="\n", flush=True)
+        print(f"{target.name}: {target.spent:.0f} s", file=sys.stderr)
+        if given.write and not write(target.readme, lines):
+            print(f"{target.name}: its README has no line `{MARK}`", file=sys.stderr)
             is_wrong = True
     return int(is_wrong)
 

@@ -57,7 +57,7 @@ def command(
     cannot be read.
     """
     show = screen()
-    paths, found = find_policies(files)
+    paths, found = find_policies(files, is_written=fix)
 
     fixed: list[str] = []
     policies: list[tuple[Path, CheckedPolicy]] = []

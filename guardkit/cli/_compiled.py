@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardkit.diagnostics import Diagnostic, visible
 from guardkit.errors import PolicyError
-from guardkit.guard import ParamValue, compile_file, plan_of
+from guardkit.guard import ParamValue, compile_file, plan_of, policy_path
 from guardkit.plan import Plan
 from guardkit.semantics import CheckedPolicy
 
@@ -27,7 +27,7 @@ def checked_file(
     packs: Installed | None = None,
 ) -> CheckedPolicy | None:
     """The policy of a file, or None when it does not compile and people have been told why."""
-    checked = compile_file(Path(name), params=params, std=std, packs=packs)
+    checked = compile_file(policy_path(name), params=params, std=std, packs=packs)
     if checked.policy is not None:
         return checked.policy
     _show(show, checked.diagnostics)

@@ -41,7 +41,7 @@ def command(files: tuple[str, ...], only_check: bool, as_diff: bool) -> int:
         if len(files) > 1:
             raise click.UsageError("`-` stands alone: stdin goes to stdout.")
         return _stdin(show, only_check=only_check, as_diff=as_diff)
-    paths, wrong = find_policies(files)
+    paths, wrong = find_policies(files, is_written=True)
     changed, same = 0, 0
     for path in paths:
         shown = path.as_posix()

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 SUFFIX = ".guard"
 
 
-def find_policies(names: Sequence[str]) -> tuple[list[Path], list[Diagnostic]]:
+def find_policies(
+    names: Sequence[str], *, is_written: bool = False
+) -> tuple[list[Path], list[Diagnostic]]:
     """The files that are meant: a folder stands for every policy below it, each once.
 
-    A name that leads nowhere stays in the list: reading it says what is wrong with it.
+    A name that leads nowhere may be that of a policy that ships, unless files are to be written.
+    Else it stays in the list: reading it says what is wrong with it.
     """
     found: dict[Path, None] = {}
     wrong: list[Diagnostic] = []
@@ -33,6 +36,8 @@ def find_policies(names: Sequence[str]) -> tuple[list[Path], list[Diagnostic]]:
         if not name:  # `"$UNSET"`: it must not stand for the current folder
             raise click.UsageError("FILE is empty.")
         path = Path(name)
+        if not is_written and not path.exists():
+            path = _shipped(name)
         if not path.is_dir():
             found[path] = None
             continue
@@ -48,6 +53,13 @@ def find_policies(names: Sequence[str]) -> tuple[list[Path], list[Diagnostic]]:
             )
         found.update(dict.fromkeys(below))
     return list(found), wrong
+
+
+def _shipped(name: str) -> Path:
+    # Imported here: `explain CODE` needs no compiler.
+    from guardkit.guard import policy_path
+
+    return policy_path(name)
 
 
 def _below(folder: Path) -> Iterator[Path]:

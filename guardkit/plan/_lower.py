@@ -371,7 +371,8 @@ def _own_model(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> str:
 def _reach(spec: CheckSpec, config: Mapping[str, checked.Plain]) -> tuple[Reach, int]:
     """How much of a stream the check must see; a match without a width is taken as unbounded."""
     reach = spec.reach_for(config)
-    if reach != "match":
+    if reach == "whole":
         return reach, 0
-    width = config.get("width", n.UNBOUNDED)
-    return "match", width if isinstance(width, int) else n.UNBOUNDED
+    # A window has a width where its kind finds spans: none of a match may go out before it is one.
+    width = config.get("width", n.UNBOUNDED if reach == "match" else 0)
+    return reach, width if isinstance(width, int) else n.UNBOUNDED

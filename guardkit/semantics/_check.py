@@ -140,10 +140,11 @@ class _Reader:
         scope = self.scope
         header = next(d for d in scope.file.declarations if isinstance(d, ast.Header))
         scope.tiers = read_tiers(scope)
-        # The names, the findings and the modules of both are one; only places tell them apart.
-        self.overlays = [
-            replace(scope, file=parse(source).file, roots=OVERLAY_ROOTS) for source in self.sources
-        ]
+        for source in self.sources:
+            parsed = parse(source)
+            scope.report.extend(parsed.diagnostics)
+            # Names, findings and modules of both are one; only places tell them apart.
+            self.overlays.append(replace(scope, file=parsed.file, roots=OVERLAY_ROOTS))
         prepare(scope, self._overridden(), self.overlays)
         rules = self._rules()
         defaults = read_defaults(scope)

@@ -398,3 +398,50 @@ def test_a_long_text_is_read_to_its_end() -> None:
     assert found(text) == [GERMAN]
     assert found(f"{GERMAN} {ENGLISH} ")[0] in GERMAN
     assert len(found(f"{SPOKEN['de']} " * 700)) == 1
+
+
+# --- streams
+
+STREAMED = """\
+guardkit 1
+policy p
+  title "t"
+  owner "o"
+  version "1"
+
+defaults {{ hold_back 64 chars }}
+
+check foreign = language {{ allow [en]  label "other" }}
+
+rule allowed {{ tier guidelines  on output  when foreign  then {then} }}
+"""
+REPLY = (
+    f"{ENGLISH} I have known it for years, and the people who work there are kind. {ENGLISH}"
+    f" {SPOKEN['de']} {ENGLISH} That is all I know about it, my dear friend. {ENGLISH}"
+)
+FENCED = f"Here it is, with all of the comments.\n```\n# {GERMAN}\nx = 1\n```\n{ENGLISH} {ENGLISH}"
+
+
+@pytest.mark.parametrize(
+    "then", ['rewrite matches as "[{{label}}]"', 'block "In English, please."']
+)
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+@pytest.mark.parametrize("reply", [REPLY, FENCED, f"{ENGLISH} {ENGLISH}"])
+def test_a_stream_comes_to_the_verdict_on_the_whole(then: str, size: int, reply: str) -> None:
+    live = loads(STREAMED.format(then=then.replace("{{", "{").replace("}}", "}")))
+    stream = live.stream(on="output")
+    shown = "".join(stream.feed(reply[at : at + size]) for at in range(0, len(reply), size))
+    shown += stream.finish()
+    whole = live.check(reply, on="output")
+    assert stream.verdict is not None
+    assert stream.verdict.action == whole.action
+    assert GERMAN.split()[0] not in shown or reply is FENCED
+    if whole.action == "rewrite":
+        assert shown == whole.text
+        assert "[OTHER]" in shown
+        assert "frisches Brot" not in shown
+    elif whole.action == "block":
+        assert reply.startswith(shown.removesuffix("In English, please.").rstrip("\n"))
+        assert "Bäckerei" not in shown
+    else:
+        assert shown == reply

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.library import MARK, main, markdown, measured, sampled, tasks_of, write
+from benchmarks.library import MARK, Data, Target, main, markdown, sampled, tasks_of, write
 from guardkit.evals import Case
 from tests.evals._made import MODULE
 
@@ -39,15 +39,15 @@ def test_a_sample_is_of_every_source_and_label_whatever_the_order() -> None:
 
 
 def test_a_module_is_measured_and_told(tmp_path: Path) -> None:
-    from benchmarks.library import Data
-
     path = tmp_path / "part.guard"
     path.write_text(MODULE)
     rows = tuple(
         Case("", f"{'hello' if n % 4 == 0 else 'good day'} {n}", n % 2 == 0, group=f"g{n % 2}")
         for n in range(40)
     )
-    made = measured(path, True, [Data("injection", "probes", rows)], None)
+    made, data = Target(path, True, None), Data("injection", "probes", rows)
+    made.time([data])
+    made.add(data)
     greeting = next(row for row in made.rows if row.what == "`greeting`")
     assert greeting.counts[:4] == (10, 10, 0, 20)
     text = "\n".join(markdown(made, "command"))

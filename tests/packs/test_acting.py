@@ -13,12 +13,13 @@ import pytest
 
 import guardkit
 from guardkit import packs
+from guardkit.diagnostics import Source
 from guardkit.errors import BindError, PolicyError
-from guardkit.guard import Guard, compile_text, installed, loads, plan_of
+from guardkit.guard import CATALOG, Guard, compile_text, installed, loads, plan_of
 from guardkit.plan import Plan, from_json, to_json
 from guardkit.runtime import Event
 from guardkit.runtime._shares import lot_of  # the numbers themselves are promised
-from guardkit.semantics import CheckedPolicy, compare
+from guardkit.semantics import CheckedPolicy, NoLibrary, check, compare
 
 from ._kit import (
     BENIGN,
@@ -372,6 +373,13 @@ def test_a_policy_cannot_name_a_pack_itself(tmp_path: Path) -> None:
         own = POLICY + f'\nuse "{name}" version "1" as mine\n'
         with pytest.raises(PolicyError):
             guard_of(made, own)
+
+
+def test_an_overlay_that_cannot_be_read_is_an_error() -> None:
+    source = Source("packs:scam", 'guardkit 1\npolicy packs\nuse "pack/scam" version as scam\n')
+    checked = check(Source("policy.guard", POLICY), CATALOG, NoLibrary(), overlays=(source,))
+    assert checked.policy is None
+    assert {d.place.source.path for d in checked.diagnostics if d.is_error} == {"packs:scam"}
 
 
 def test_a_share_is_said_by_a_deployment_alone(tmp_path: Path) -> None:

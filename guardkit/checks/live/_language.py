@@ -116,12 +116,13 @@ class LanguageReader:
                 return UNKNOWN if sources is None else NO
             fine = fine.union(*map(self._languages_of, sources))
         hits: list[Hit] = []
-        seen: set[str] = set()
+        seen: list[list[str]] = []
         for view in views_to_read(subject, self._views):
-            if view.name in _READ and view.form == "plain" and view.text not in seen:
-                seen.add(view.text)
-                found = self._in_text(view.text, fine, subject.surface)
-                hits += [Hit(*view.back(*place)) for place in found]
+            if view.name in _READ and view.form == "plain":
+                text, words = self._to_read(view.text, subject.surface)
+                if words not in seen:  # most views differ in signs alone
+                    seen.append(words)
+                    hits += [Hit(*view.back(*at)) for at in self._in_words(text, words, fine)]
         if hits:
             return Answer(True, outermost(hits))
         return NO if subject.is_complete or self._views == {"raw"} else UNKNOWN
@@ -132,14 +133,20 @@ class LanguageReader:
 
     # --- one text
 
-    def _in_text(self, text: str, fine: frozenset[int], surface: str) -> list[tuple[int, int]]:
-        """The stretches of a text in other languages, as places."""
-        said = _prose(_told(text))
-        words = self._languages.words(said)
+    def _to_read(self, text: str, surface: str) -> tuple[str, list[str]]:
+        """A text with blanks for what is left out, and its words."""
+        read = _prose(_told(text))
+        words = self._languages.words(read)
         # A reply may still go on; any other text that is all quotation says what it quotes.
-        if surface != "output" and said is not text and sum(map(len, words)) < LEAST_AROUND:
-            said = _prose(text)
-            words = self._languages.words(said)
+        if surface != "output" and read is not text and sum(map(len, words)) < LEAST_AROUND:
+            read = _prose(text)
+            words = self._languages.words(read)
+        return read, words
+
+    def _in_words(
+        self, text: str, words: Sequence[str], fine: frozenset[int]
+    ) -> list[tuple[int, int]]:
+        """The stretches of a text in other languages, as places."""
         found = self._stretches(words, fine)
         if not found:
             return []
@@ -147,7 +154,7 @@ class LanguageReader:
             foreign = sum(self._letters(words[start:end]) for start, end in found)
             if foreign * 2 <= self._letters(words):
                 return []
-        places = self._languages.places(said)
+        places = self._languages.places(text)
         return [(places[start][0], places[end - 1][1]) for start, end in found]
 
     def _letters(self, words: Sequence[str]) -> float:
