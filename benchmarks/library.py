@@ -296,15 +296,17 @@ def write(readme: Path, lines: Sequence[str]) -> bool:
     return True
 
 
-def named(policies: Path, std: Path, wanted: Sequence[str]) -> Iterator[tuple[Path, bool]]:
+def named(policies: Path, std: Path, wanted: Sequence[str]) -> list[tuple[Path, bool]]:
     """The files of modules and deployments, and which of them are modules."""
     folders = [(path, True) for path in sorted(std.iterdir())] if std.is_dir() else []
     folders += [(p, False) for p in sorted(policies.iterdir()) if p.name not in SKIPPED]
-    for folder, is_module in folders:
-        path = folder / f"{folder.name}.guard"
-        name = f"std/{folder.name}" if is_module else folder.name
-        if path.is_file() and (not wanted or name in wanted or folder.name in wanted):
-            yield path, is_module
+    found = {
+        f"std/{folder.name}" if is_module else folder.name: (path, is_module)
+        for folder, is_module in folders
+        if (path := folder / f"{folder.name}.guard").is_file()
+    }
+    chosen = {name if name in found else f"std/{name}" for name in wanted}
+    return [one for name, one in found.items() if not wanted or name in chosen]
 
 
 def tasks_of(path: Path, is_module: bool) -> list[str]:
@@ -325,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="put the figures into each README")
     given = parser.parse_args(arguments)
     policies = ROOT / "policies"
-    found = list(named(policies, given.std or policies / "std", given.module))
+    found = named(policies, given.std or policies / "std", given.module)
     wanted = {task for path, is_module in found for task in tasks_of(path, is_module)}
     if not wanted:
         print("nothing here has a task that the pack has texts for", file=sys.stderr)

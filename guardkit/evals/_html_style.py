@@ -97,8 +97,9 @@ font-size:.92rem}
 @media (max-width:34rem){
 body{font-size:1rem}main{padding:1.6rem 1rem 3rem}h1{font-size:1.75rem}h2{margin-top:2.4rem}
 .keys{grid-template-columns:1fr 1fr;gap:1.1rem 1.2rem}.keys .big{font-size:1.65rem}
-table{font-size:.78rem}th,td{padding:.34rem .3rem}td .range{display:block;margin:0}
-tbody th{min-width:5.2rem}.wide{display:none}}
+table{font-size:.78rem}th,td{padding:.34rem .2rem}thead th{white-space:normal}
+td .range{display:block;margin:0}
+tbody th{min-width:3.6rem}.wide{display:none}}
 @media print{
 :root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--faint:#777;--rule:#ccc;--wash:#fff;
 --bad:#8f3315;--bad-wash:#e9c9bb;--good:#234e73;--good-wash:#c3d4e2;--mark:#6b5000}

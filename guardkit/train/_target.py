@@ -77,7 +77,8 @@ def loss_of(
             each = cross_entropy(given, wanted.argmax(1), reduction="none")
         else:
             soft = low + wanted * (high - low)
-            each = binary_cross_entropy_with_logits(given, soft, reduction="none").mean(1)
+            # The sum, not the mean: one yes among thirteen columns would hardly be heard.
+            each = binary_cross_entropy_with_logits(given, soft, reduction="none").sum(1)
         if weights is not None:
             each = each * weights[known]
         total = total + target.weight * each.sum() / max(least, len(each))

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.library import MARK, Data, Target, main, markdown, sampled, tasks_of, write
+from benchmarks.library import (
+    MARK,
+    Data,
+    Target,
+    main,
+    markdown,
+    named,
+    sampled,
+    tasks_of,
+    write,
+)
 from guardkit.evals import Case
 from tests.evals._made import MODULE
 
@@ -97,3 +107,19 @@ def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     written = (std / "README.md").read_text()
     assert "| `greeting` | probes | 20 |" in written
     assert "hello" not in written
+
+
+def test_a_name_means_a_deployment_where_there_is_one(tmp_path: Path) -> None:
+    for name in ("pii", "std/pii", "std/harm"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{folder.name}.guard").write_text(MODULE)
+
+    def chosen(*wanted: str) -> list[str]:
+        made = named(tmp_path, tmp_path / "std", wanted)
+        return [path.parent.relative_to(tmp_path).as_posix() for path, _ in made]
+
+    assert chosen() == ["std/harm", "std/pii", "pii"]
+    assert chosen("pii") == ["pii"]
+    assert chosen("harm", "std/pii") == ["std/harm", "std/pii"]
+    assert chosen("nothing") == []
