@@ -186,6 +186,8 @@ def bind_params(
         what = f"`{name}`"
         if given is not None:
             value = bind_value(user, given.value, param.type.text, param.is_list, what)
+            if node is not None:
+                scope.given[name] = user.place(given.value)
         elif param.default is not None:
             value = bind_value(scope, param.default, param.type.text, param.is_list, what)
         else:

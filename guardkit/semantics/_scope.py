@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -14,6 +15,7 @@ from ._library import Library
 from ._policy import Check, Plain, Principle, Tier, Tool
 
 OVERLAY_ROOTS = ("pack/",)
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Scope:
     declared: dict[tuple[str, str], Place] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     """Names that are declared but wrong: using them is no second mistake."""
+    given: dict[str, Place] = field(default_factory=dict)
+    """The parameters of a module that its user gave a value, and where."""
     used: set[tuple[str, str]] = field(default_factory=set)
     instances: list[str] = field(default_factory=list)
     """Every module instantiated for this policy so far; one list for all its scopes."""
@@ -86,9 +90,21 @@ class Scope:
     ) -> None:
         """Report a finding at a node of this file (or at a place of any file)."""
         place = node if isinstance(node, Place) else self.place(node)
+        labels = (*labels, *self._givens(place))
         self.report.append(
             diagnose(slug, place, message, note=note, labels=labels, help=help, fix=fix)
         )
+
+    def _givens(self, place: Place) -> Iterator[Label]:
+        """Where the user of a module gave what a declaration of it is made of."""
+        if not self.given or place.source is not self.source:
+            return
+        start = place.span.start
+        for node in self.file.declarations:
+            if node.span.start <= start <= node.span.end:
+                words = set(_WORD.findall(self.source.text[slice(*node.span)]))
+                for name in sorted(words & self.given.keys()):
+                    yield Label(self.given[name], f"`{name}` is given here")
 
     def use(self, kind: str, name: str) -> None:
         self.used.add((kind, name))
