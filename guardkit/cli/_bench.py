@@ -28,7 +28,18 @@ from guardkit.bench import (
 )
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
-from guardkit.guard import CATALOG, Guard, data_of, folder_of, policy_path
+from guardkit.guard import (
+    CATALOG,
+    BrokenRow,
+    Case,
+    Guard,
+    case_file,
+    cases_of,
+    data_of,
+    folder_of,
+    policy_path,
+    texts_of,
+)
 from guardkit.plan import Plan
 from guardkit.runtime import Machine
 from guardkit.types import SURFACES, Surface
@@ -37,7 +48,6 @@ from ._bench_report import compared, summed_up, tables
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._policies import CONTEXT, PARAM, STD, Params, facts_of
-from ._records import DATA_SUFFIXES, Case, DataError, Unreadable, cases_of, texts_of
 from ._screen import Screen, screen
 from ._verbs import verb, version
 from ._write import write_atomically
@@ -156,8 +166,8 @@ def command(
 ) -> int:
     """Measure what a policy costs on this machine, against its budgets.
 
-    FILE is a policy, or the name of one that ships. DATA is a .jsonl or .parquet file of texts, as
-    `scan` reads it; `-` takes every line of standard input as a text. Without any, texts are made:
+    FILE is a policy, or the name of one that ships. DATA is a file of texts, as `scan` reads it:
+    .jsonl, .jsonl.gz or .parquet; `-` takes every line of standard input as a text. Without any, texts are made:
     prose in six languages, and hostile texts full of half matches.
 
     A budget is held against the slowest group of texts; one `per chunk` against the slowest step of
@@ -170,7 +180,7 @@ def command(
     try:
         old = None if old_file is None else _read_report(old_file)
         texts = _texts(show, inputs, surfaces) if inputs else None
-    except DataError as error:
+    except UsageError as error:
         show.complain(str(error))
         return WRONG
     if texts is not None and not texts:
@@ -250,13 +260,13 @@ def _read_report(path: Path) -> Any:  # JSON
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise DataError(f"`{shown}` is too large for a report")
+            raise UsageError(f"`{shown}` is too large for a report")
         return json.loads(data)
     except OSError as error:
         why = (error.strerror or "it is no file").lower()
-        raise DataError(f"`{shown}` cannot be read: {why}") from None
+        raise UsageError(f"`{shown}` cannot be read: {why}") from None
     except (ValueError, RecursionError):
-        raise DataError(f"`{shown}` is not JSON") from None
+        raise UsageError(f"`{shown}` is not JSON") from None
 
 
 def _texts(
@@ -268,7 +278,7 @@ def _texts(
     skipped = bare = 0
     for name in inputs:
         for case in _cases(name, usual):
-            if isinstance(case, Unreadable):
+            if isinstance(case, BrokenRow):
                 skipped += 1
                 continue
             found.setdefault(case.on, {})[case.text] = None
@@ -284,14 +294,12 @@ def _texts(
     return {surface: list(texts) for surface, texts in found.items()}
 
 
-def _cases(name: str, on: Surface) -> Iterable[Case | Unreadable]:
+def _cases(name: str, on: Surface) -> Iterable[Case | BrokenRow]:
     if name == "-":
         if sys.stdin is None:  # closed by whoever started us
-            raise DataError("standard input is closed")
+            raise UsageError("standard input is closed")
         return texts_of(sys.stdin.buffer, "stdin", on)
-    if Path(name).suffix not in DATA_SUFFIXES:
-        raise DataError(f"`{visible(name)}` is no file of texts: they end in .jsonl or .parquet")
-    return cases_of(Path(name), on)
+    return cases_of(case_file(name), on)
 
 
 # --- the guard

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from guardkit.guard import policy_path
+from guardkit.errors import UsageError
+from guardkit.guard import case_file, policy_path
 from guardkit.semantics import Change, Comparison, as_test, compare, render_comparison
 from guardkit.types import SURFACES, Surface
 
 from ._compiled import checked_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
-from ._records import DATA_SUFFIXES, DataError
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -40,7 +40,7 @@ _MOST = 5
     "data",
     multiple=True,
     metavar="DATA",
-    help="Replay recorded traffic: a .jsonl or .parquet file, as `scan` reads it. Repeat for more.",
+    help="Replay recorded traffic: a file of texts, as `scan` reads it. Repeat for more.",
 )
 @click.option("--only-data", is_flag=True, help="Only the replay.")
 @click.option(
@@ -127,7 +127,7 @@ def command(
         tally = Tally(most, shows_texts=show_values)
         try:
             tally_of(show, (first, second), files, on, context, tally)
-        except DataError as error:
+        except UsageError as error:
             show.complain(str(error))
             codes.add(WRONG)
         codes.add(_code_of(tally))
@@ -139,11 +139,10 @@ def _files(data: Sequence[str], more: Sequence[str]) -> list[Path]:
     """`--data logs/*.jsonl` leaves all but the first file to stand by themselves."""
     if more and not data:
         raise click.UsageError(f"Got an extra argument `{more[0]}`: recorded texts need --data.")
-    files = [Path(name) for name in (*data, *more)]
-    for file in files:
-        if file.suffix not in DATA_SUFFIXES:
-            raise click.UsageError(f"`{file}` is no .jsonl or .parquet file.")
-    return files
+    try:
+        return [case_file(name) for name in (*data, *more)]
+    except UsageError as error:
+        raise click.UsageError(f"{error}.") from None
 
 
 def _code(comparison: Comparison) -> int:

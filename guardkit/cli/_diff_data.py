@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from guardkit.guard import Guard, Replayed, replay
+from guardkit.guard import BrokenRow, Case, Guard, Replayed, cases_of, replay
 from guardkit.types import STRENGTH, Action, Surface, Verdict
 
-from ._records import Case, Unreadable, cases_of
 from ._screen import Screen
 
 MOST_CHARS = 400
@@ -163,7 +162,7 @@ def tally_of(
     """Replay files through both guards, in order, into `tally`.
 
     Raises:
-        DataError: A file cannot be read. What came before it is counted.
+        UsageError: A file cannot be read. What came before it is counted.
     """
     bar = _Bar(show)
     try:
@@ -177,7 +176,7 @@ def tally_of(
 def _readable(files: Iterable[Path], on: Surface, tally: Tally) -> Iterator[Case]:
     for file in files:
         for case in cases_of(file, on):
-            if isinstance(case, Unreadable):
+            if isinstance(case, BrokenRow):
                 tally.skip(case.id, case.why)
             else:
                 yield case

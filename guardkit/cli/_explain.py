@@ -72,8 +72,9 @@ def command(
         if len(words) != 2:
             raise click.UsageError("Name a policy and one text: guardkit explain FILE TEXT.")
         # Imported here: the page of a code needs no engine.
+        from guardkit.guard import Case
+
         from ._explain_verdict import explain_verdict
-        from ._records import Case
 
         case = Case("", words[1], on, facts_of(facts), tool=tool)
         return explain_verdict(

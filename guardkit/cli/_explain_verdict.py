@@ -18,7 +18,7 @@ from guardkit.types import STRENGTH, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, WRONG
-from ._records import Case
+
 from ._screen import Screen, quoted
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import click
 
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
+from guardkit.guard import BrokenRow, cases_of
 from guardkit.models import DEVICES, Calibrated, Labelled, calibrate, opened
 from guardkit.types import SURFACES, Surface
 
 from ._exits import CLEAN, WRONG
-from ._records import DataError, Unreadable, cases_of
 from ._screen import Screen, screen
 from ._verbs import FORMAT, member
 
@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """Fit a head to labelled texts, and give it thresholds.
 
-    DATA is JSONL or Parquet: `text`, `label` (0 is benign, 1 is what the head looks for) and, where
+    DATA is JSONL, plain or .gz, or Parquet: `text`, `label` (0 is benign, 1 is what the head looks for) and, where
     a row has one, `on`, its surface. Texts of several windows are levelled with those of one,
     scores become probabilities, and `at fpr` gets the scores at which benign texts of DATA are
     flagged so often. Take texts the model was not trained on.
@@ -69,7 +69,7 @@ def command(
         told = _progress(show, len(rows)) if show.progress else None
         live = opened(model, device=device)
         made = calibrate(live, model, rows, head=head, label=label, told=told)
-    except (DataError, UsageError) as error:
+    except UsageError as error:
         show.complain(str(error))
         return WRONG
     except BindError as error:
@@ -89,7 +89,7 @@ def _rows(show: Screen, path: Path, on: Surface) -> list[Labelled] | None:
     """The rows of a file; None when one of them cannot be used: a gap would move thresholds."""
     rows, wrong = [], []
     for case in cases_of(path, on):
-        if isinstance(case, Unreadable):
+        if isinstance(case, BrokenRow):
             wrong.append(f"{visible(case.id)}: {case.why}")
         elif case.label not in (0, 1):
             wrong.append(f"{visible(case.id)}: its `label` is neither 0 nor 1")

@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from guardkit.diagnostics import visible
-from guardkit.guard import judged
+from guardkit.errors import UsageError
+from guardkit.guard import (
+    CASE_SUFFIXES,
+    BrokenRow,
+    Case,
+    cases_of,
+    judged,
+    text_of,
+    texts_of,
+)
 from guardkit.types import STRENGTH, SURFACES, Finding, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
-from ._records import DATA_SUFFIXES, Case, DataError, Unreadable, cases_of, texts_of
 from ._screen import Screen, quoted, screen
 from ._verbs import verb
 
@@ -75,8 +83,8 @@ def command(
     """Judge texts by a policy.
 
     FILE is a policy, or the name of one that ships, such as `starter`. An input is a text, `-` for
-    standard input, or a file that ends in .jsonl or .parquet: its rows have a field `text`, and may
-    have `id`, `on`, `context`, `session` and `tool`.
+    standard input, or a file that ends in .jsonl, .jsonl.gz or .parquet: its rows have a field
+    `text`, and may have `id`, `on`, `context`, `session` and `tool`.
 
     Exits with 0 when everything may pass, 1 when something was stopped, 2 when the policy or a file
     is wrong, 3 when something could not be judged, 5 without any text.
@@ -86,22 +94,22 @@ def command(
     guard = bound_file(show, policy, dict(params), std, packs)
     if guard is None:
         return WRONG
-    is_alone = not lines and all(Path(name).suffix not in DATA_SUFFIXES for name in inputs)
+    is_alone = not lines and not any(name.endswith(CASE_SUFFIXES) for name in inputs)
     report = _Report(show, format, 0 if is_alone else _USUAL_NAME, show_values=show_values)
     is_wrong = False
     report.begin()
     try:
         for case in _cases(inputs, on, lines):
-            verdict = None if isinstance(case, Unreadable) else judged(guard, case, context=context)
+            verdict = None if isinstance(case, BrokenRow) else judged(guard, case, context=context)
             report.add(case, verdict)
-    except DataError as error:
+    except UsageError as error:
         show.complain(str(error))
         is_wrong = True
     report.end()
     return WRONG if is_wrong else report.code
 
 
-def _cases(inputs: tuple[str, ...], on: Surface, lines: bool) -> Iterator[Case | Unreadable]:
+def _cases(inputs: tuple[str, ...], on: Surface, lines: bool) -> Iterator[Case | BrokenRow]:
     if not inputs:
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError("Give a TEXT, a data file, or `-` for standard input.")
@@ -109,22 +117,19 @@ def _cases(inputs: tuple[str, ...], on: Surface, lines: bool) -> Iterator[Case |
     for number, name in enumerate(inputs, 1):
         if name == "-":
             yield from _standard_input(on, lines)
-        elif Path(name).suffix in DATA_SUFFIXES:
+        elif name.endswith(CASE_SUFFIXES):
             yield from cases_of(Path(name), on)
         else:
             yield Case("text" if len(inputs) == 1 else f"text:{number}", name, on)
 
 
-def _standard_input(on: Surface, lines: bool) -> Iterator[Case | Unreadable]:
+def _standard_input(on: Surface, lines: bool) -> Iterator[Case | BrokenRow]:
     if sys.stdin is None:  # closed by whoever started us
-        raise DataError("standard input is closed")
+        raise UsageError("standard input is closed")
     if lines:
         yield from texts_of(sys.stdin.buffer, "stdin", on)
-        return
-    try:
-        yield Case("stdin", sys.stdin.buffer.read().decode(), on)
-    except UnicodeDecodeError:
-        yield Unreadable("stdin", "it is not UTF-8")
+    else:
+        yield text_of(sys.stdin.buffer, "stdin", on)
 
 
 class _Report:
@@ -153,10 +158,10 @@ class _Report:
         if self._format == "json":
             self._show.out.data("[")
 
-    def add(self, case: Case | Unreadable, verdict: Verdict | str | None) -> None:
+    def add(self, case: Case | BrokenRow, verdict: Verdict | str | None) -> None:
         """Write what came of a case: a verdict, or why there is none."""
-        if isinstance(case, Unreadable) or not isinstance(verdict, Verdict):
-            why = case.why if isinstance(case, Unreadable) else str(verdict)
+        if isinstance(case, BrokenRow) or not isinstance(verdict, Verdict):
+            why = case.why if isinstance(case, BrokenRow) else str(verdict)
             self._unread += 1
             self._write(case.id, {"error": why}, "error", [why])
             return

@@ -27,15 +27,28 @@ from ._compile import (
 )
 
 if TYPE_CHECKING:
+    from ._case_files import (
+        CASE_SUFFIXES,
+        BrokenRow,
+        Case,
+        case_file,
+        cases_in,
+        cases_of,
+        text_of,
+        texts_of,
+    )
     from ._guard import Guard
     from ._load import load, loads
     from ._replay import Recorded, Replayed, Shift, judged, replay
     from ._scan import scan
 
 __all__ = [
+    "CASE_SUFFIXES",
     "CATALOG",
     "MAX_DATA_BYTES",
     "MAX_POLICY_BYTES",
+    "BrokenRow",
+    "Case",
     "Disk",
     "Guard",
     "ParamValue",
@@ -43,6 +56,9 @@ __all__ = [
     "Replayed",
     "Shift",
     "active_rules",
+    "case_file",
+    "cases_in",
+    "cases_of",
     "compile_file",
     "compile_text",
     "data_of",
@@ -59,12 +75,24 @@ __all__ = [
     "replay",
     "scan",
     "shipped",
+    "text_of",
+    "texts_of",
 ]
 
 # Compiling needs no engine: what runs a policy is loaded when it is first asked for.
 __getattr__ = _loader(
     __name__,
     {
+        "_case_files": (
+            "CASE_SUFFIXES",
+            "BrokenRow",
+            "Case",
+            "case_file",
+            "cases_in",
+            "cases_of",
+            "text_of",
+            "texts_of",
+        ),
         "_guard": ("Guard",),
         "_load": ("load", "loads"),
         "_replay": ("Recorded", "Replayed", "Shift", "judged", "replay"),

@@ -143,7 +143,7 @@ class StaticModel:
             blocks.append(np.add.reduceat(senses, starts, axis=0))
         dim = self.manifest.embedding.dim
         every = np.concatenate(blocks) if blocks else np.zeros((1, dim), np.float32)
-        made = _made(len(every), SENSES).over(every).astype(np.float32)
+        made = _view(len(every), SENSES).over(every).astype(np.float32, copy=False)
         made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-6)
         self._last.vectors = (text, made)
         return made
@@ -170,7 +170,7 @@ class StaticModel:
         if not blocks:
             blocks, count = [np.zeros((1, 2 * bag.pieces.shape[1] + FACTS), np.float32)], 1
         sums = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        view = _view(len(sums))
+        view = _view(len(sums), WINDOWS)
         sizes = view.sizes.copy()
         sizes[view.is_last] -= len(sums) * BLOCK - count
         seen = view.over(sums)
@@ -252,13 +252,13 @@ _FEW: Final = 256
 """Blocks of a text whose windows are kept ready."""
 
 
-def _view(blocks: int) -> _View:
-    return _ready(blocks) if blocks <= _FEW else _made(blocks, WINDOWS)
+def _view(blocks: int, sizes: tuple[tuple[int, int], ...]) -> _View:
+    return _ready(blocks, sizes) if blocks <= _FEW else _made(blocks, sizes)
 
 
-@lru_cache(maxsize=_FEW)
-def _ready(blocks: int) -> _View:
-    return _made(blocks, WINDOWS)
+@lru_cache(maxsize=2 * _FEW)
+def _ready(blocks: int, sizes: tuple[tuple[int, int], ...]) -> _View:
+    return _made(blocks, sizes)
 
 
 def _made(blocks: int, sizes: Sequence[tuple[int, int]]) -> _View:
