@@ -59,7 +59,9 @@ def _shipped(name: str) -> Path:
     # Imported here: `explain CODE` needs no compiler.
     from guardkit.guard import policy_path
 
-    return policy_path(name)
+    path = policy_path(name)
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _below(folder: Path) -> Iterator[Path]:
