@@ -25,6 +25,14 @@ class Share(NamedTuple):
         """Wilson's interval of 95 %."""
         return wilson(self.hits, self.of)
 
+    @property
+    def shown(self) -> str:
+        """`92.1% (90.0-93.8)`: what it is, and where it lies; nothing of none."""
+        if self.value is None:
+            return ""
+        low, high = self.interval
+        return f"{self.value:.1%} ({100 * low:.1f}-{100 * high:.1f})"
+
 
 def wilson(hits: int, count: int, confidence: float | None = None) -> tuple[float, float]:
     """Where a share lies, after so many hits; anything is possible after none.

@@ -8,7 +8,7 @@ from pathlib import Path
 from guardkit.diagnostics import Diagnostic, Edit, Fix
 
 from ._policies import problem
-from ._write import write_atomically
+from ._write import not_written, write_atomically
 
 _MOST_ROUNDS = 10
 _BOM = b"\xef\xbb\xbf"
@@ -43,9 +43,7 @@ def apply_fixes(
                 break  # somebody else wrote it meanwhile: their text is not ours to overwrite
             write_atomically(path, mark + text.encode())
         except OSError as error:
-            why = (error.strerror or "it cannot be written").lower()
-            message = f"`{shown}` cannot be written: {why}"
-            return made, [problem(shown, "unreadable-file", message)]
+            return made, [problem(shown, "unreadable-file", not_written(shown, error))]
         made += len(chosen)
     return made, []
 

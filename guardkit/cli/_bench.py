@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,7 +22,6 @@ from guardkit.bench import (
     Loading,
     QuantileName,
     Report,
-    Told,
     compare,
     digests_of,
     measure,
@@ -42,21 +42,23 @@ from guardkit.guard import (
 )
 from guardkit.plan import Plan
 from guardkit.runtime import Machine
-from guardkit.types import SURFACES, Surface
+from guardkit.types import Surface
 
 from ._bench_report import compared, summed_up, tables
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PARAM, STD, Params, facts_of
+from ._moving_line import MovingLine, bar
+from ._policies import CONTEXT, PARAM, STD, SURFACE, Params, facts_of
 from ._screen import Screen, screen
 from ._verbs import verb, version
-from ._write import write_atomically
+from ._write import write_or_complain
 
 _SECONDS = 18.0
 _QUICK_SECONDS = 3.0
 _MOST_BYTES = 64 << 20
 """The largest report that is read."""
-_BAR = 24
+_MOST_CHARS = 64 << 20
+"""Of the texts that are measured with, all of them together: each is asked about many times."""
 
 
 def _percent(context: click.Context, param: click.Parameter, given: str) -> float:
@@ -76,7 +78,7 @@ def _percent(context: click.Context, param: click.Parameter, given: str) -> floa
     "--on",
     "surfaces",
     multiple=True,
-    type=click.Choice([s for s in SURFACES if s != "conversation"]),
+    type=SURFACE,
     metavar="SURFACE",
     help="Only this surface; repeat for more. Also that of rows which name none.",
 )
@@ -167,8 +169,8 @@ def command(
     """Measure what a policy costs on this machine, against its budgets.
 
     FILE is a policy, or the name of one that ships. DATA is a file of texts, as `scan` reads it:
-    .jsonl, .jsonl.gz or .parquet; `-` takes every line of standard input as a text. Without any, texts are made:
-    prose in six languages, and hostile texts full of half matches.
+    .jsonl, .jsonl.gz or .parquet; `-` takes every line of standard input as a text. Without any,
+    texts are made: prose in six languages, and hostile texts full of half matches.
 
     A budget is held against the slowest group of texts; one `per chunk` against the slowest step of
     a stream.
@@ -190,7 +192,12 @@ def command(
     if made is None:
         return WRONG
     guard, machine, loading = made
-    told = _progress(show) if show.progress else None
+    line = MovingLine(show)
+
+    def told(what: str, part: float) -> None:
+        if line.is_due:
+            line.tell(f"{bar(part)} {int(100 * part):>3} %  {what}")
+
     try:
         report = measure(
             guard,
@@ -214,9 +221,7 @@ def command(
         show.complain(str(error))
         return WRONG
     finally:
-        if told is not None:
-            show.err.write("\r\x1b[K")
-            show.err.file.flush()
+        line.clear()
     return _told(show, report, comparison, json_file)
 
 
@@ -231,13 +236,8 @@ def _told(
         spelled = json.dumps(data, indent=2) + "\n"
         if json_file == "-":
             show.out.data(spelled)
-        else:
-            try:
-                write_atomically(Path(json_file), spelled.encode())
-            except OSError as error:
-                why = (error.strerror or "it failed").lower()
-                show.complain(f"`{visible(json_file)}` cannot be written: {why}")
-                return WRONG
+        elif not write_or_complain(show, Path(json_file), spelled.encode()):
+            return WRONG
     if json_file != "-":
         for line in tables(show.out, report):
             show.out.line(line)
@@ -272,17 +272,23 @@ def _read_report(path: Path) -> Any:  # JSON
 def _texts(
     show: Screen, inputs: Sequence[str], surfaces: Sequence[Surface]
 ) -> dict[Surface, list[str]]:
-    """The texts of each surface, each once."""
+    """The texts of each surface, each once; of more than can be measured with, the first."""
     usual: Surface = surfaces[0] if surfaces else "input"
     found: dict[Surface, dict[str, None]] = {}
-    skipped = bare = 0
-    for name in inputs:
-        for case in _cases(name, usual):
-            if isinstance(case, BrokenRow):
-                skipped += 1
-                continue
-            found.setdefault(case.on, {})[case.text] = None
-            bare += case.context is not None or case.session is not None or case.tool is not None
+    skipped = bare = chars = 0
+    for case in chain.from_iterable(_cases(name, usual) for name in inputs):
+        if isinstance(case, BrokenRow):
+            skipped += 1
+            continue
+        texts = found.setdefault(case.on, {})
+        chars += len(case.text) if case.text not in texts else 0
+        if chars > _MOST_CHARS:
+            many = sum(map(len, found.values()))
+            said = f"only the first {many:,} texts are measured with: there are too many"
+            show.say(show.err.paint(said, "warn"))
+            break
+        texts[case.text] = None
+        bare += case.context is not None or case.session is not None or case.tool is not None
     for count, what in (
         (skipped, "unreadable"),
         (bare, "measured without the context, session or tool that it names"),
@@ -333,15 +339,3 @@ def _timed(plan: Plan, machine: Machine) -> tuple[Guard, float]:
     begun = perf_counter()
     guard = Guard(plan, catalog=CATALOG, machine=machine)
     return guard, (perf_counter() - begun) * 1e6
-
-
-def _progress(show: Screen) -> Told:
-    """A bar on one line, which is wiped at the end."""
-
-    def told(what: str, part: float) -> None:
-        full = int(_BAR * part)
-        bar = "#" * full + "." * (_BAR - full)
-        show.err.write(f"\r\x1b[K[{bar}] {int(100 * part):>3} %  {what[: show.err.width - 36]}")
-        show.err.file.flush()
-
-    return told

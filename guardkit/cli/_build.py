@@ -64,14 +64,17 @@ def command(
     if expires is not None and days is not None:
         raise click.UsageError("Give --expires or --days, not both.")
     begin = issued or date.today()
-    end = begin + timedelta(days=days) if days is not None else expires
+    try:
+        end = begin + timedelta(days=days) if days is not None else expires
+    except OverflowError:
+        raise click.UsageError("--days leads past the last day there is.") from None
 
     def run() -> int:
         with told(show):
             bundle = build(folder, means_of(run_tests, std=std), issued=begin, expires=end)
             path = output or Path(file_name(bundle))
             _write(path, to_bytes(bundle), force=force)
-        _say(show, bundle, begin)
+        _say(show, bundle)
         show.out.line(path.as_posix())
         return CLEAN
 
@@ -89,14 +92,14 @@ def _write(path: Path, content: bytes, *, force: bool) -> None:
         raise BindError(f"`{shown}` cannot be written: {why}") from None
 
 
-def _say(show: Screen, bundle: Bundle, today: date) -> None:
+def _say(show: Screen, bundle: Bundle) -> None:
     manifest = bundle.manifest
     parts = [f"{manifest.kind} {bundle.shown}", _many(len(bundle.files), "file")]
     if manifest.kind == "pack":
         parts.append(_many(len(rules_of(bundle)), "rule"))
         parts.append("its tests pass")
     show.say(", ".join(parts))
-    show.say(life_of(manifest, today))
+    show.say(life_of(manifest, date.today()))
 
 
 def _many(number: int, noun: str) -> str:

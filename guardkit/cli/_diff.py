@@ -13,11 +13,11 @@ import click
 from guardkit.errors import UsageError
 from guardkit.guard import case_file, policy_path
 from guardkit.semantics import Change, Comparison, as_test, compare, render_comparison
-from guardkit.types import SURFACES, Surface
+from guardkit.types import Surface
 
 from ._compiled import checked_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -43,14 +43,7 @@ _MOST = 5
     help="Replay recorded traffic: a file of texts, as `scan` reads it. Repeat for more.",
 )
 @click.option("--only-data", is_flag=True, help="Only the replay.")
-@click.option(
-    "--on",
-    type=click.Choice([s for s in SURFACES if s != "conversation"]),
-    default="input",
-    metavar="SURFACE",
-    help="Surface of recorded texts that name none: input, output, retrieved, tool_call, "
-    "tool_result.",
-)
+@on_option("recorded texts that name none")
 @click.option(
     "--most",
     type=click.IntRange(0, 1000),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import NamedTuple, TypeVar
 from guardkit.guard import BrokenRow, Case, Guard, Replayed, cases_of, replay
 from guardkit.types import STRENGTH, Action, Surface, Verdict
 
+from ._moving_line import MovingLine
 from ._screen import Screen
 
 MOST_CHARS = 400
 """How much of a text is kept to be shown."""
-_BETWEEN_S = 0.1
 K = TypeVar("K")
 
 
@@ -164,13 +163,15 @@ def tally_of(
     Raises:
         UsageError: A file cannot be read. What came before it is counted.
     """
-    bar = _Bar(show)
+    line = MovingLine(show)
     try:
         for one in replay(*guards, _readable(files, on, tally), context=context):
             tally.add(one)
-            bar.tell(tally)
+            if line.is_due:
+                counts = f"{tally.weaker:,} weaker, {tally.stronger:,} stronger"
+                line.tell(f"{tally.texts:,} texts: {counts}")
     finally:
-        bar.clear()
+        line.clear()
 
 
 def _readable(files: Iterable[Path], on: Surface, tally: Tally) -> Iterator[Case]:
@@ -180,28 +181,3 @@ def _readable(files: Iterable[Path], on: Surface, tally: Tally) -> Iterator[Case
                 tally.skip(case.id, case.why)
             else:
                 yield case
-
-
-class _Bar:
-    """One line on a terminal that says how far a replay is."""
-
-    def __init__(self, show: Screen) -> None:
-        self._show = show if show.progress else None
-        self._told_at = 0.0
-        self._width = 0
-
-    def tell(self, tally: Tally) -> None:
-        """Say it, now and then."""
-        if self._show is None or time.monotonic() - self._told_at < _BETWEEN_S:
-            return
-        self._told_at = time.monotonic()
-        line = f"{tally.texts:,} texts: {tally.weaker:,} weaker, {tally.stronger:,} stronger"
-        self._width = max(self._width, len(line))
-        self._show.err.write(f"\r{line:<{self._width}}")
-        self._show.err.file.flush()
-
-    def clear(self) -> None:
-        """Nothing of it stays."""
-        if self._show is not None and self._width:
-            self._show.err.write(f"\r{'':<{self._width}}\r")
-            self._show.err.file.flush()

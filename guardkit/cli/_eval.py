@@ -31,14 +31,13 @@ from ._compiled import checked_file
 from ._eval_report import report_lines
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._findings import show_frames
-from ._policies import CONTEXT, PARAM, STD, Params, facts_of
+from ._moving_line import MovingLine, bar
+from ._policies import CONTEXT, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
-from ._write import write_atomically
+from ._write import write_or_complain
 
-_BAR: Final = 24
 _FIGURES: Final = ("recall", "precision", "f1", "auc", "false_alarms")
-_SURFACES: Final = ("input", "retrieved", "tool_call", "tool_result", "output")
 
 
 class Gate(NamedTuple):
@@ -93,13 +92,7 @@ def _meanings(
 @verb("eval")
 @click.argument("policy", metavar="FILE")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATA...")
-@click.option(
-    "--on",
-    type=click.Choice(_SURFACES),
-    default="input",
-    metavar="SURFACE",
-    help="Surface of texts that name none: input, output, retrieved, tool_call, tool_result.",
-)
+@on_option("texts that name none")
 @click.option(
     "--label-is",
     "label_is",
@@ -220,11 +213,7 @@ def command(
         for line in report_lines(show, made):
             show.out.line(line)
     if html is not None:
-        try:
-            write_atomically(html, as_html(made, date.today()).encode())
-        except OSError as error:
-            why = (error.strerror or "it cannot be written").lower()
-            show.complain(f"`{visible(html.as_posix())}` cannot be written: {why}")
+        if not write_or_complain(show, html, as_html(made, date.today()).encode()):
             return WRONG
         show.say(f"wrote {visible(html.as_posix())}")
     if failed:
@@ -324,25 +313,18 @@ def _figure(made: Evaluation, gate: Gate) -> float | None:
 
 def _progress(show: Screen, count: int) -> Callable[[int], None]:
     """A bar on one line: how far, how fast, how long still."""
-    begun, told_at = monotonic(), 0.0
-    err = show.err
+    begun = monotonic()
+    line = MovingLine(show)
 
     def told(done: int) -> None:
-        nonlocal told_at
-        now = monotonic()
         if done == count:
-            err.write("\r" + " " * 78 + "\r")
-        elif now - told_at < 0.1:
-            return
-        else:
-            told_at = now
-            rate = done / max(now - begun, 1e-9)
+            line.clear()
+        elif line.is_due:
+            spent = monotonic() - begun
+            rate = done / max(spent, 1e-9)
             left = int((count - done) / rate)
-            full = _BAR * done // count
-            bar = "#" * full + "." * (_BAR - full)
             # The first texts take longer: models open, tables load. A rate of them misleads.
-            pace = f"  {rate:,.0f}/s  {left // 60}:{left % 60:02} left" if now - begun > 1 else ""
-            err.write(f"\r[{bar}] {done:,} of {count:,}{pace}".ljust(79))
-        err.file.flush()
+            pace = f"  {rate:,.0f}/s  {left // 60}:{left % 60:02} left" if spent > 1 else ""
+            line.tell(f"{bar(done / count)} {done:,} of {count:,}{pace}")
 
     return told

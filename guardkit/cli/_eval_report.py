@@ -91,16 +91,10 @@ def _counts_head(title: str) -> str:
 
 
 def _counts_row(show: Screen, subject: Subject) -> Iterator[str]:
-    counts = subject.counts
-    assert counts is not None
+    assert subject.counts is not None
     mark = " (shadow)" if subject.mode == "shadow" else ""
     name = "stopped" if subject.kind == "policy" else f"{subject.name}{mark}"
-    precision = "-" if counts.precision.value is None else f"{counts.precision.value:.1%}"
-    f1 = "-" if counts.f1 is None else f"{counts.f1.value:.3f}"
-    yield (
-        f"{_fitted(name)} {subject.texts:>6} {_share(counts.recall):>{_SHARE}}"
-        f" {_share(counts.false_alarms):>{_SHARE}} {precision:>6} {f1:>5}"
-    ).rstrip()
+    yield _row(name, subject.texts, subject.counts)
     if subject.unknown:
         yield show.out.paint(f"  no answer to {subject.unknown:,} of them", "warn")
 
@@ -116,11 +110,7 @@ def _fitted(name: str, width: int = _NAME) -> str:
 
 
 def _share(share: Share) -> str:
-    """`92.1% (90.0-93.8)`: a share, and where it lies with 95 % of certainty."""
-    if share.value is None:
-        return "-"
-    low, high = share.interval
-    return f"{share.value:.1%} ({100 * low:.1f}-{100 * high:.1f})"
+    return share.shown or "-"
 
 
 # --- scores
@@ -234,14 +224,14 @@ def _labels(show: Screen, name: str, confusion: Confusion) -> Iterator[str]:
     if confusion.lines:
         yield paint(_counts_head("label"), "dim")
         for line in confusion.lines[:_MOST_LINES]:
-            yield _row(line, line.counts)
+            yield _row(line.name, line.counts.texts, line.counts)
 
 
-def _row(line: Line, counts: Counts) -> str:
+def _row(name: str, texts: int, counts: Counts) -> str:
     precision = "-" if counts.precision.value is None else f"{counts.precision.value:.1%}"
     f1 = "-" if counts.f1 is None else f"{counts.f1.value:.3f}"
     return (
-        f"{_fitted(line.name)} {counts.texts:>6} {_share(counts.recall):>{_SHARE}}"
+        f"{_fitted(name)} {texts:>6} {_share(counts.recall):>{_SHARE}}"
         f" {_share(counts.false_alarms):>{_SHARE}} {precision:>6} {f1:>5}"
     ).rstrip()
 

@@ -11,10 +11,10 @@ import click
 
 import guardkit.diagnostics as diagnostics
 from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
-from guardkit.types import SURFACES, Surface
+from guardkit.types import Surface
 
 from ._exits import CLEAN, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -32,13 +32,7 @@ _FAMILIES = {
 @verb("explain")
 @click.argument("words", nargs=-1, metavar="CODE | FILE TEXT")
 @click.option("--list", "lists", is_flag=True, help="List every code.")
-@click.option(
-    "--on",
-    type=click.Choice([s for s in SURFACES if s != "conversation"]),
-    default="input",
-    metavar="SURFACE",
-    help="The surface of TEXT: input, output, retrieved, tool_call, tool_result.",
-)
+@on_option("TEXT")
 @click.option("--tool", metavar="NAME", help="The tool that TEXT calls, with a JSON object.")
 @click.option("--show-values", is_flag=True, help="Show what was found and what TEXT becomes.")
 @CONTEXT

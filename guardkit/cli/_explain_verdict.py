@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
-from guardkit.guard import ParamValue
+from guardkit.guard import Case, ParamValue
 from guardkit.runtime import Explanation, Told
 from guardkit.types import STRENGTH, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, WRONG
-
 from ._screen import Screen, quoted
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ._findings import show_frames, summed_up
 from ._policies import FILES, find_policies, problem
 from ._screen import Screen, screen
 from ._verbs import verb
-from ._write import write_atomically
+from ._write import not_written, write_atomically
 
 STDIN = "<stdin>"
 
@@ -64,9 +64,7 @@ def command(files: tuple[str, ...], only_check: bool, as_diff: bool) -> int:
             try:
                 write_atomically(path, after.encode())
             except OSError as error:
-                why = (error.strerror or "it cannot be written").lower()
-                message = f"`{shown}` cannot be written: {why}"
-                wrong.append(problem(shown, "unreadable-file", message))
+                wrong.append(problem(shown, "unreadable-file", not_written(shown, error)))
                 continue
         changed += 1
     is_dry = only_check or as_diff

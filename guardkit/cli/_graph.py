@@ -15,7 +15,7 @@ from ._exits import CLEAN, WRONG
 from ._policies import PACKS, PARAM, STD, Params
 from ._screen import screen
 from ._verbs import verb
-from ._write import write_atomically
+from ._write import write_or_complain
 
 if TYPE_CHECKING:
     from guardkit.packs import Installed
@@ -60,11 +60,7 @@ def command(
         else:
             show.out.data(drawn)
         return CLEAN
-    try:
-        write_atomically(output, drawn.encode())
-    except OSError as error:
-        why = (error.strerror or "it cannot be written").lower()
-        show.complain(f"`{visible(output.as_posix())}` cannot be written: {why}")
+    if not write_or_complain(show, output, drawn.encode()):
         return WRONG
     show.say(f"wrote {visible(output.as_posix())}")
     return CLEAN

@@ -14,7 +14,7 @@ from guardkit.guard import shipped
 from ._exits import CLEAN, WRONG
 from ._screen import screen
 from ._verbs import verb, version
-from ._write import write_atomically
+from ._write import not_written, write_atomically
 
 WORKFLOW = Path(".github", "workflows", "guardkit.yml")
 FOLDER = "policies"
@@ -79,8 +79,7 @@ def command(folder: Path, template: str, force: bool) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, content)
         except OSError as error:
-            why = (error.strerror or "it cannot be written").lower()
-            show.complain(f"`{visible(target.as_posix())}` cannot be written: {why}")
+            show.complain(not_written(target, error))
             return WRONG
         show.say(f"wrote {visible(target.as_posix())}")
     policy = shlex.quote((folder / FOLDER / f"{template}.guard").as_posix())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -53,31 +53,33 @@ def command(file: Path, shown: str | None, format: str, std: Path | None) -> int
         with told(show):
             bundle = read_bundle(read_bytes(file))
             signers = signers_of(bundle)
+        code = CLEAN if all(genuine for _, genuine in signers) else FINDINGS
         if shown is not None:
-            return _show_file(show, bundle, shown)
+            return code if _show_file(show, bundle, shown) else WRONG
         others = changed_since(bundle.manifest, means_of(std=std).read)
         if format == "json":
             show.out.write(json.dumps(_json(bundle, signers, others), indent=2) + "\n")
         else:
             for line in _lines(show, bundle, signers, others):
                 show.out.line(line)
-        return CLEAN if all(genuine for _, genuine in signers) else FINDINGS
+        return code
 
     return ending(run)
 
 
-def _show_file(show: Screen, bundle: Bundle, path: str) -> int:
+def _show_file(show: Screen, bundle: Bundle, path: str) -> bool:
+    """Write one file, if it is there."""
     content = bundle.files.get(path)
     if content is None:
         show.complain(f"there is no `{visible(path)}` in {bundle.shown}")
-        return WRONG
+        return False
     if show.out.file.isatty():
         # A terminal obeys what is written to it.
         text = content.decode("utf-8", "replace")
         show.out.write("\n".join(visible(line) for line in text.splitlines()) + "\n")
     else:
         show.out.data(content.decode("utf-8", "surrogateescape"))
-    return CLEAN
+    return True
 
 
 def _lines(
@@ -130,25 +132,34 @@ def _name(block: ast.Block) -> str:
     return block.name.text if isinstance(block.name, ast.Name) else ""
 
 
-def _facts(block: ast.Block) -> tuple[list[str], list[str], str]:
-    """Words about a rule, its surfaces, and what it does."""
-    words: list[str] = []
+class _Facts(NamedTuple):
+    """What a rule says of itself in single words."""
+
+    tier: str
+    severity: str
+    surfaces: list[str]
+    action: str
+
+
+def _facts(block: ast.Block) -> _Facts:
+    words: dict[str, str] = {}
     surfaces: list[str] = []
     action = ""
     for clause in block.clauses:
         for value in clause.values:
-            if clause.word in ("tier", "severity") and isinstance(value, ast.Name):
-                words.append(value.text)
+            if isinstance(value, ast.Name):
+                words[clause.word] = value.text
             elif isinstance(value, ast.Target):
                 surfaces.append(value.surface.text)
             elif isinstance(value, ast.Action):
                 action = value.verb
-    return words, surfaces, action
+    return _Facts(words.get("tier", ""), words.get("severity", ""), surfaces, action)
 
 
 def _rule_line(block: ast.Block) -> str:
-    words, surfaces, action = _facts(block)
-    return f"{_name(block)}: {action} on {', '.join(surfaces)} ({', '.join(words)})"
+    tier, severity, surfaces, action = _facts(block)
+    words = ", ".join(filter(None, (tier, severity)))
+    return f"{_name(block)}: {action} on {', '.join(surfaces)} ({words})"
 
 
 def _cases(node: ast.Test) -> int:
@@ -166,8 +177,8 @@ def _json(
     manifest, said = bundle.manifest, declarations_of(bundle)
     rules = []
     for block in _blocks(said, "rule"):
-        words, surfaces, action = _facts(block)
-        rules.append({"name": _name(block), "then": action, "on": surfaces, "tier": words[:1]})
+        tier, _, surfaces, action = _facts(block)
+        rules.append({"name": _name(block), "then": action, "on": surfaces, "tier": tier})
     return {
         "file": file_name(bundle),
         "kind": manifest.kind,
@@ -184,7 +195,7 @@ def _json(
             {"path": path, "digest": digest, "same_here": path not in others}
             for path, digest in manifest.std
         ],
-        "rules": [{**rule, "tier": next(iter(rule["tier"]), "")} for rule in rules],
+        "rules": rules,
         "principles": [_name(block) for block in _blocks(said, "principle")],
         "tests": [
             {"name": str(node.title.value), "cases": _cases(node)}

@@ -13,9 +13,10 @@ from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
 from guardkit.guard import BrokenRow, cases_of
 from guardkit.models import DEVICES, Calibrated, Labelled, calibrate, opened
-from guardkit.types import SURFACES, Surface
+from guardkit.types import Surface
 
 from ._exits import CLEAN, WRONG
+from ._policies import on_option
 from ._screen import Screen, screen
 from ._verbs import FORMAT, member
 
@@ -27,14 +28,7 @@ _MOST_SAID = 5
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA")
 @click.option("--head", metavar="NAME", help="The head; may be left out where there is one.")
 @click.option("--label", metavar="LABEL", help="The label that rows with 1 are of.")
-@click.option(
-    "--on",
-    type=click.Choice([name for name in SURFACES if name != "conversation"]),
-    default="input",
-    show_default=True,
-    metavar="SURFACE",
-    help="The surface of rows that name none.",
-)
+@on_option("rows that name none")
 @click.option(
     "--device",
     type=click.Choice(DEVICES),
@@ -54,10 +48,10 @@ def command(
 ) -> int:
     """Fit a head to labelled texts, and give it thresholds.
 
-    DATA is JSONL, plain or .gz, or Parquet: `text`, `label` (0 is benign, 1 is what the head looks for) and, where
-    a row has one, `on`, its surface. Texts of several windows are levelled with those of one,
-    scores become probabilities, and `at fpr` gets the scores at which benign texts of DATA are
-    flagged so often. Take texts the model was not trained on.
+    DATA is JSONL, plain or .gz, or Parquet: `text`, `label` (0 is benign, 1 is what the head looks
+    for) and, where a row has one, `on`, its surface. Texts of several windows are levelled with
+    those of one, scores become probabilities, and `at fpr` gets the scores at which benign texts of
+    DATA are flagged so often. Take texts the model was not trained on.
 
     The manifest is written anew. Its new digest goes to standard output and into the policy.
     """

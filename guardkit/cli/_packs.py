@@ -22,5 +22,6 @@ def command() -> None:
     STORE is a folder with the packs of one deployment. A pack comes in shadow: its rules are listed
     in verdicts and change nothing. `enforce` puts it in force for a share of the sessions or for
     all, `rollback` undoes the last change. The program loads the policy with
-    `guardkit.load(POLICY, packs=STORE)`; the verbs that judge take `--packs STORE`.
+    `guardkit.load(POLICY, packs=STORE)`; `check`, `cost`, `diff`, `explain`, `graph`, `scan` and
+    `test` take `--packs STORE`.
     """

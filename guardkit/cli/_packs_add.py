@@ -44,7 +44,8 @@ def command(
 
     FILE is refused unless it is whole, signed by a key that STORE trusts, in date, newer than every
     version there ever was, and all its tests pass here. What is refused changes nothing. A version
-    that is in force stays in force while a newer one is tried beside it.
+    that is in force stays in force while a newer one is tried beside it; only one that cannot be
+    used any more, past its date say, gives its place up.
 
     What it would do to recorded traffic: `guardkit scan POLICY DATA --packs STORE` lists its rules
     as in shadow, and `guardkit diff POLICY POLICY --packs STORE --data DATA` counts the verdicts

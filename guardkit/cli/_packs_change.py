@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from guardkit.packs import Setup, Store
+from guardkit.packs import Setup, Store, is_percent
 
 from ._bundles import ending, setup_lines, told
 from ._exits import CLEAN
@@ -20,12 +20,20 @@ _NAME = click.argument("name", metavar="NAME")
 _AGAIN = "Running programs see it when they load the policy again."
 
 
+def _read_percent(context: click.Context, param: click.Parameter, percent: float) -> float:
+    if not is_percent(percent) or not percent:
+        said = "A share of sessions is above 0, at most 100, with two decimals."
+        raise click.BadParameter(said, context, param)
+    return percent
+
+
 @member("enforce")
 @_STORE
 @_NAME
 @click.option(
     "--percent",
     type=float,
+    callback=_read_percent,
     default=100.0,
     metavar="N",
     help="The share of sessions, above 0, at most 100, two decimals; all of them if left out.",

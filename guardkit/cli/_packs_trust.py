@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from guardkit.diagnostics import visible
-from guardkit.packs import Store, read_bytes, read_public_key
+from guardkit.packs import MAX_KEY_BYTES, Store, public_key, read_bytes
 
 from ._bundles import ending, told
 from ._exits import CLEAN
@@ -28,10 +28,11 @@ def command(folder: Path, keys: tuple[Path, ...]) -> int:
 
     def run() -> int:
         with told(show):
-            found = [read_public_key(path) for path in keys]
+            pems = [(read_bytes(path, MAX_KEY_BYTES), path.name) for path in keys]
+            found = [public_key(*pem) for pem in pems]
             store = Store.create(folder)
-            for path, key in zip(keys, found, strict=True):
-                store.trust(read_bytes(path), key.name)
+            for pem in pems:
+                store.trust(*pem)
         for key in found:
             show.say(f"{visible(folder.as_posix())} trusts {visible(key.name)}")
             show.out.line(key.id)

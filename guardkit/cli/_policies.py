@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardkit.diagnostics import Diagnostic, Place, Source, Span, diagnose, visible
+from guardkit.types import SURFACES
 
 if TYPE_CHECKING:
     # `explain CODE` shares the options below, and needs no compiler.
@@ -150,6 +151,17 @@ def facts_of(pairs: Params) -> dict[str, object]:
             inside = below
         inside[last] = value
     return facts
+
+
+_SAID_ON = [name for name in SURFACES if name != "conversation"]
+SURFACE = click.Choice(_SAID_ON)
+"""A surface that a text can be on."""
+
+
+def on_option(texts: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """`--on SURFACE` for a verb: the surface of `texts`."""
+    help = f"Surface of {texts}: {', '.join(_SAID_ON)}."
+    return click.option("--on", type=SURFACE, default="input", metavar="SURFACE", help=help)
 
 
 PARAM = click.option(

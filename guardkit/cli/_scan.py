@@ -23,11 +23,11 @@ from guardkit.guard import (
     text_of,
     texts_of,
 )
-from guardkit.types import STRENGTH, SURFACES, Finding, Surface, Verdict
+from guardkit.types import STRENGTH, Finding, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, quoted, screen
 from ._verbs import verb
 
@@ -45,13 +45,7 @@ _INDENT = 9
 @verb("scan")
 @click.argument("policy", metavar="FILE")
 @click.argument("inputs", nargs=-1, metavar="[TEXT|-|DATA]...")
-@click.option(
-    "--on",
-    type=click.Choice([s for s in SURFACES if s != "conversation"]),
-    default="input",
-    metavar="SURFACE",
-    help="Surface of texts that name none: input, output, retrieved, tool_call, tool_result.",
-)
+@on_option("texts that name none")
 @click.option("--lines", is_flag=True, help="Every line of standard input is a text.")
 @click.option(
     "--format",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from guardkit._util.writing import write_new
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError
 from guardkit.packs import (
+    MAX_KEY_BYTES,
     PrivateKey,
     new_keys,
     private_key,
@@ -27,8 +29,6 @@ from ._exits import CLEAN
 from ._screen import Screen, screen
 from ._verbs import verb
 from ._write import write_atomically
-
-_MAX_KEY = 10_000
 
 
 @verb("sign")
@@ -80,7 +80,7 @@ def _sign(show: Screen, file: Path, path: Path) -> int:
 
 def _private(show: Screen, path: Path) -> PrivateKey:
     if path == Path("-"):
-        return private_key(standard_input(_MAX_KEY)[:_MAX_KEY], "standard input")
+        return private_key(standard_input(MAX_KEY_BYTES), "standard input")
     key = read_private_key(path)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         shown = visible(path.as_posix())
@@ -96,15 +96,24 @@ def _make(show: Screen, path: Path) -> int:
         for one in (path, public):
             if os.path.lexists(one):
                 raise BindError(f"`{visible(one.as_posix())}` is there already: a key is kept")
+        _write_key(path, pair.private, mode=0o600)
         try:
-            write_new(path, pair.private, mode=0o600)
-            write_new(public, pair.public)
-        except OSError as error:
-            raise _cannot_write(path, error) from None
+            _write_key(public, pair.public)
+        except BindError:
+            with suppress(OSError):
+                path.unlink()  # one half alone is of no use to anybody
+            raise
     show.say(f"the private half: {visible(path.as_posix())} (keep it secret)")
     show.say(f"the public half:  {visible(public.as_posix())} (give it to those who verify)")
     show.out.line(pair.id)
     return CLEAN
+
+
+def _write_key(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    try:
+        write_new(path, content, mode=mode)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
 
 
 def _cannot_write(path: Path, error: OSError) -> BindError:

@@ -25,7 +25,7 @@ from ._test_junit import junit_text
 from ._test_progress import Progress
 from ._test_report import Suite, show_probe, show_test, summed_up
 from ._verbs import verb
-from ._write import write_atomically
+from ._write import write_or_complain
 
 if TYPE_CHECKING:
     from guardkit.packs import Installed
@@ -158,13 +158,9 @@ def _once(show: Screen, files: tuple[str, ...], options: _Options, kept: _Kept) 
         _tell(show, suites, options, is_told=is_told and not show.quiet)
     if wrong:
         show_frames(show, wrong)
-    if options.junit is not None:
-        try:
-            write_atomically(options.junit, junit_text(suites).encode())
-        except OSError as error:
-            why = (error.strerror or "it cannot be written").lower()
-            show.complain(f"`{visible(options.junit.as_posix())}` cannot be written: {why}")
-            return WRONG
+    junit = options.junit
+    if junit is not None and not write_or_complain(show, junit, junit_text(suites).encode()):
+        return WRONG
     code = _exit_code(suites, options, is_wrong=bool(wrong))
     if code == NOTHING:
         shown = visible(options.pattern or "")

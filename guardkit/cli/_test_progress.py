@@ -6,12 +6,12 @@ from guardkit.diagnostics import visible
 from guardkit.semantics import Probe
 from guardkit.testing import CaseResult, ProbeResult
 
+from ._moving_line import bar
 from ._screen import Screen
 from ._test_report import MARKS, Suite, probe_lines, summed_up
 
-_BAR = 24
 _WIDEST_NAME = 36
-_BESIDE = 2 + 1 + 2 + _BAR + 6
+_BESIDE = 2 + 1 + len(bar(0)) + 6
 """What stands on the line of a bar beside the name."""
 
 
@@ -59,10 +59,8 @@ class Progress:
         """A probe is so far."""
         if not self._moves:
             return
-        full = _BAR * done // of
-        bar = "#" * full + "." * (_BAR - full)
         room = max(1, min(_WIDEST_NAME, self._show.err.width - _BESIDE - 1))
-        line = f"  {visible(probe.name):<{room}.{room}} [{bar}] {100 * done // of:>3} %"
+        line = f"  {visible(probe.name):<{room}.{room}} {bar(done / of)} {100 * done // of:>3} %"
         if line != self._last:
             self._last = line
             self._show.err.write("\r" + line)

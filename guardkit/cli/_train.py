@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from guardkit._util.shares import Share
 from guardkit.diagnostics import visible
 from guardkit.errors import BindError, UsageError
 from guardkit.train import (
@@ -29,10 +28,10 @@ from guardkit.train import (
 )
 
 from ._exits import CLEAN, WRONG
+from ._moving_line import bar
 from ._screen import Screen, screen
 from ._verbs import FORMAT, verb
 
-_BAR = 24
 _MOST_SOURCES = 30
 _NAME = 26
 _WIDTH = 80
@@ -219,9 +218,7 @@ def _progress(show: Screen) -> _Told:
         if last[0] == (what, percent):
             return
         last[0] = (what, percent)
-        full = int(_BAR * part)
-        bar = "#" * full + "." * (_BAR - full)
-        show.err.write(f"\r{what:<36.36} [{bar}] {percent:>3} %" + ("\n" if part >= 1 else ""))
+        show.err.write(f"\r{what:<36.36} {bar(part)} {percent:>3} %" + ("\n" if part >= 1 else ""))
         show.err.file.flush()
 
     return told
@@ -259,7 +256,7 @@ def _table(found: Figures) -> Iterator[str]:
     yield f"{title:<{_NAME}} {'texts':>6} {'AUC':>6} {'found':>19} {'false alarms':>19}"
     for line in (found.whole, *found.sources[:_MOST_SOURCES]):
         auc = "" if line.auc is None else f"{line.auc:.3f}"
-        shares = f"{_share(line.recall):>19} {_share(line.alarms):>19}"
+        shares = f"{line.recall.shown:>19} {line.alarms.shown:>19}"
         yield f"{_named(line)} {line.rows:>6} {auc:>6} {shares}".rstrip()
     if len(found.sources) > _MOST_SOURCES:
         yield f"… and {len(found.sources) - _MOST_SOURCES} more sources: the card has them"
@@ -268,14 +265,6 @@ def _table(found: Figures) -> Iterator[str]:
 def _named(line: Line) -> str:
     name = visible(line.name) or "no source"
     return f"{name if len(name) <= _NAME else name[: _NAME - 1] + '…':<{_NAME}}"
-
-
-def _share(share: Share) -> str:
-    """`92.1% (90.0-93.8)`: a share, and where it lies with 95 % of certainty."""
-    if share.value is None:
-        return ""
-    low, high = share.interval
-    return f"{share.value:.1%} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 # --- for programs

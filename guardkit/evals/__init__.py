@@ -6,7 +6,7 @@ from guardkit._util.lazily import loader
 
 if TYPE_CHECKING:
     from ._answers import Unjudged
-    from ._cases import SUFFIXES, Case, CaseFiles, Sample
+    from ._cases import Case, CaseFiles, Sample
     from ._evaluate import Confusion, Evaluation, Line, Subject, evaluate
     from ._html import as_html
     from ._label import Labels
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ._plain import as_dict
 
 __all__ = [
-    "SUFFIXES",
     "AtRate",
     "Case",
     "CaseFiles",
@@ -45,7 +44,7 @@ __getattr__ = loader(
     __name__,
     {
         "_answers": ("Unjudged",),
-        "_cases": ("SUFFIXES", "Case", "CaseFiles", "Sample"),
+        "_cases": ("Case", "CaseFiles", "Sample"),
         "_evaluate": ("Confusion", "Evaluation", "Line", "Subject", "evaluate"),
         "_html": ("as_html",),
         "_label": ("Labels",),

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
-from guardkit.types import SURFACES, Surface
+from guardkit.guard import BrokenRow, case_file, cases_of
+from guardkit.guard import Case as Given
+from guardkit.types import Surface
 
 from ._label import Labels
 
-SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".parquet")
-"""What a file of labelled texts ends in."""
-MOST_LINE: Final = 32 << 20
-"""Bytes of one line: no text that can be judged takes more."""
 MOST_NAMES: Final = 100_000
 """Sources, or kinds of text, of one run."""
 _LONGEST_ID: Final = 80
-_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +114,39 @@ class CaseFiles:
 
     def _case(self, row: _Row) -> Case:
         given = row.given
+        shown = visible(given.id)
         return Case(
-            id=row.id,
-            text=given["text"],
+            id=shown if len(shown) <= _LONGEST_ID else f"{shown[: _LONGEST_ID - 1]}…",
+            text=given.text,
             is_harmful=self.labels.is_harmful(row.label),
             category=row.label if isinstance(row.label, str) else "",
-            on=row.on,
+            on=given.on,
             source=row.source,
             group=row.group,
-            context=given.get("context"),
-            session=given.get("session"),
-            tool=given.get("tool"),
-            sources=given.get("sources"),
+            context=given.context,
+            session=given.session,
+            tool=given.tool,
+            sources=row.sources,
         )
 
     def _rows(self) -> Iterator[_Row]:
         for path in self._paths:
-            for number, given in _objects(path):
-                yield _row(path.name, f"{visible(path.name)}:{number}", given, self._on)
+            case_file(path.as_posix())
+            if _is_read_once(path):
+                raise UsageError(f"`{visible(path.as_posix())}` is no file")
+            for given in cases_of(path, self._on):
+                where = f"{visible(path.name)}:{given.line}"
+                if isinstance(given, BrokenRow):
+                    raise UsageError(f"{where}: {given.why}")
+                yield _row(path.name, where, given)
 
 
 # --- which of them
 
 
 def _key(seed: int, row: _Row) -> int:
-    made = blake2b(f"{seed}\0{row.label}\0{row.on}\0".encode(), digest_size=8)
-    made.update(row.given["text"].encode("utf-8", "surrogatepass"))
+    made = blake2b(f"{seed}\0{row.label}\0{row.given.on}\0".encode(), digest_size=8)
+    made.update(row.given.text.encode("utf-8", "surrogatepass"))
     return int.from_bytes(made.digest())
 
 
@@ -165,49 +166,45 @@ def _taken(keys: Sequence[int], strata: Sequence[int], sample: Sample) -> set[in
 # --- rows
 
 
+def _is_read_once(path: Path) -> bool:
+    """Whether it is a pipe or the like, or a folder: texts are read twice."""
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:
+        return False  # whoever opens it says why it cannot be read
+
+
 class _Row(NamedTuple):
     """A row that is known to be sound."""
 
-    id: str
     where: str
     label: int | str
-    on: Surface
     source: str
     group: str
-    given: Mapping[str, Any]
+    sources: Mapping[str, Sequence[str]] | None
+    given: Given
 
 
-def _row(name: str, where: str, given: object, on: Surface) -> _Row:
-    if not isinstance(given, dict):
-        raise UsageError(f"{where}: it is no object")
-    if not isinstance(given.get("text"), str):
-        raise UsageError(f"{where}: it has no `text`")
-    surface = given.get("on")
-    if surface is None:
-        surface = on
-    elif surface not in SURFACES or surface == "conversation":
-        raise UsageError(f"{where}: `on` names no surface")
-    for field_name in ("context", "sources", "meta"):
-        if not isinstance(given.get(field_name), dict | None):
+def _row(name: str, where: str, given: Given) -> _Row:
+    row = given.row
+    for field_name in ("sources", "meta"):
+        if not isinstance(row.get(field_name), dict | None):
             raise UsageError(f"{where}: `{field_name}` is no object")
-    for field_name in ("session", "tool", "source", "group"):
-        if not isinstance(given.get(field_name), str | None):
+    for field_name in ("source", "group"):
+        if not isinstance(row.get(field_name), str | None):
             raise UsageError(f"{where}: `{field_name}` is no text")
-    sources = given.get("sources") or {}
-    if not all(_is_texts(texts) for texts in sources.values()):
+    sources = cast(dict[str, list[str]] | None, row.get("sources"))
+    if not all(_is_texts(texts) for texts in (sources or {}).values()):
         raise UsageError(f"{where}: `sources` holds lists of texts, one for each surface")
-    meta = given.get("meta") or {}
-    group = given.get("group") or meta.get("family") or meta.get("kind") or ""
-    source = given.get("source") or name
-    id = given.get("id")
-    shown = where if id is None else visible(str(id))
+    meta = cast(dict[str, object], row.get("meta") or {})
+    group = row.get("group") or meta.get("family") or meta.get("kind")
+    source = row.get("source") or name
     return _Row(
-        shown if len(shown) <= _LONGEST_ID else f"{shown[: _LONGEST_ID - 1]}…",
         where,
-        _label(given, where),
-        surface,
-        visible(source)[:200],
+        _label(given.label, where),
+        visible(str(source))[:200],
         visible(group)[:200] if isinstance(group, str) else "",
+        sources,
         given,
     )
 
@@ -216,66 +213,12 @@ def _is_texts(given: object) -> bool:
     return isinstance(given, list) and all(isinstance(text, str) for text in given)
 
 
-def _label(given: Mapping[str, object], where: str) -> int | str:
-    if "label" not in given or given["label"] is None:
+def _label(label: object, where: str) -> int | str:
+    if label is None:
         raise UsageError(f"{where}: it has no `label`")
-    label = given["label"]
     if isinstance(label, str):
         if label == label.strip() and 0 < len(label) <= 100 and label.isprintable():
             return label
     elif isinstance(label, int | float) and label in (0, 1):
         return int(label)
     raise UsageError(f"{where}: its `label` is neither 0, 1, true, false nor a name of one line")
-
-
-# --- lines
-
-
-def _objects(path: Path) -> Iterator[tuple[int, object]]:
-    """Each object of a file and its number."""
-    shown = visible(path.name)
-    if not path.name.endswith(SUFFIXES):
-        known = ", ".join(SUFFIXES)
-        raise UsageError(f"`{shown}` is no file of labelled texts: those end in {known}")
-    try:
-        if not path.is_file() and path.exists():
-            raise UsageError(f"`{shown}` is no file")
-        with path.open("rb") as file:  # that a file is missing is said before what would read it
-            yield from _parquet(file, shown) if path.suffix == ".parquet" else _jsonl(file, path)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise UsageError(f"`{shown}` is no whole gzip file") from None
-    except OSError as error:
-        why = (error.strerror or "it is no such file").lower()
-        raise UsageError(f"`{shown}` cannot be read: {why}") from None
-
-
-def _jsonl(file: BinaryIO, path: Path) -> Iterator[tuple[int, object]]:
-    shown = visible(path.name)
-    lines = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix == ".gz" else file
-    number = 0
-    while line := lines.readline(MOST_LINE + 1):
-        number += 1
-        if len(line) > MOST_LINE:
-            raise UsageError(f"{shown}:{number}: the line is longer than {MOST_LINE >> 20} MB")
-        if not line.strip():
-            continue
-        try:
-            given = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except UnicodeDecodeError:
-            raise UsageError(f"{shown}:{number}: it is not UTF-8") from None
-        except (ValueError, RecursionError):
-            raise UsageError(f"{shown}:{number}: it is not JSON") from None
-        yield number, given
-
-
-def _parquet(file: BinaryIO, shown: str) -> Iterator[tuple[int, object]]:
-    try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        advice = "to read it: pip install 'guardkit[parquet]'"
-        raise UsageError(f"`{shown}` is Parquet; {advice}") from None
-    try:
-        batches = parquet.ParquetFile(file).iter_batches(batch_size=_AT_ONCE)
-        yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
-    except ArrowException:
-        raise UsageError(f"`{shown}` is not Parquet") from None

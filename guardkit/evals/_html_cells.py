@@ -10,11 +10,13 @@ from typing import Final, NamedTuple
 from guardkit._util.shares import Share
 
 from . import _html_charts as charts
+from ._html_charts import percent
 from ._numbers import Counts
 
 MOST_LINES: Final = 40
 """Sources, or kinds of text, of one table."""
 _MOST_NAME: Final = 90
+_NONE: Final = "–"
 
 
 class Part(NamedTuple):
@@ -55,10 +57,8 @@ def td(said: str, style: str = "") -> str:
 def share_cells(share: Share, style: str) -> list[str]:
     """A share with its interval in numbers, and as a picture beside it."""
     if share.value is None:
-        return [td("–", "none"), td("", "plot")]
-    low, high = share.interval
-    text = f'{100 * share.value:.1f} %<span class="range">{100 * low:.1f}–{100 * high:.1f}</span>'
-    return [td(text), td(charts.whisker(share, style), "plot")]
+        return [td(_NONE, "none"), td("", "plot")]
+    return [td(share_text(share)), td(charts.whisker(share, style), "plot")]
 
 
 SHARE_HEADS: Final = (
@@ -73,22 +73,22 @@ def precision_cells(counts: Counts) -> list[str]:
     """Precision and F1."""
     precision, f1 = counts.precision.value, counts.f1
     return [
-        td("–", "none") if precision is None else td(f"{100 * precision:.1f} %"),
-        td("–", "none wide") if f1 is None else td(f"{f1.value:.3f}", "wide"),
+        td(percent(precision), "none" if precision is None else ""),
+        td(_NONE, "none wide") if f1 is None else td(f"{f1.value:.3f}", "wide"),
     ]
 
 
 def share_text(share: Share) -> str:
     """A share with its interval."""
     if share.value is None:
-        return "–"
+        return _NONE
     low, high = share.interval
-    return f'{100 * share.value:.1f} %<span class="range">{100 * low:.1f}–{100 * high:.1f}</span>'
+    return f'{percent(share.value)}<span class="range">{100 * low:.1f}–{100 * high:.1f}</span>'
 
 
 def digits(number: float | None) -> str:
     """A figure between 0 and 1."""
-    return "–" if number is None else f"{number:.3f}"
+    return _NONE if number is None else f"{number:.3f}"
 
 
 def spelled(text: str) -> str:
@@ -109,7 +109,7 @@ def so_many(number: int) -> str:
 
 def shown(number: float | None) -> str:
     """A threshold."""
-    return "–" if number is None else f"{number:.6g}"
+    return _NONE if number is None else f"{number:.6g}"
 
 
 def and_more(count: int) -> str:

@@ -76,7 +76,7 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
             marks.append(f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3.4"/>')
     said = "" if score.auc is None else f"Area under the curve {_estimate(score.auc)}. "
     told = " ".join(
-        f"Found at {100 * one.rate:g} % false alarms: {_percent(one.point.counts.recall.value)}."
+        f"Found at {100 * one.rate:g} % false alarms: {percent(one.point.counts.recall.value)}."
         for one in score.at_rates
         if one.point is not None
     )
@@ -127,7 +127,7 @@ def precision_recall(score: Scored, prevalence: float, name: str) -> str:
         body += _text(_LEFT + 6, _down(0.06), f"AP {score.average_precision:.3f}", "start", "lab")
     return _svg(
         f"{name}: precision over recall",
-        f"{said}Chance would give {_percent(prevalence)}.",
+        f"{said}Chance would give {percent(prevalence)}.",
         body,
     )
 
@@ -283,7 +283,8 @@ def _tick(rate: float) -> str:
     return f"{100 * rate:g} %" if rate else "0"
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share as it is read; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 

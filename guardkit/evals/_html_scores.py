@@ -36,9 +36,8 @@ def score_table(scores: Sequence[Subject]) -> str:
         cells = [td(counted(subject.texts - subject.unknown), "wide"), td(_ranged(score.auc))]
         for one in score.at_rates:
             share = None if one.point is None else one.point.counts.recall.value
-            text = "–" if share is None else f"{100 * share:.1f} %"
             styles = ["none"] * (share is None) + ["wide"] * (one.rate == RATES[0])
-            cells.append(td(text, " ".join(styles)))
+            cells.append(td(charts.percent(share), " ".join(styles)))
         if not score.at_rates:
             cells += [td("–", "none wide"), td("–", "none"), td("–", "none")]
         cells.append(td(digits(score.average_precision), "wide"))
@@ -130,10 +129,7 @@ def _sweep(score: Scored, made: Evaluation, name: str) -> str:
             td(share_text(counts.false_alarms)),
             td(_thousand(point.missed_in_1000)),
             td(_thousand(point.stopped_in_1000)),
-            td(
-                "–" if counts.precision.value is None else f"{100 * counts.precision.value:.1f} %",
-                "wide",
-            ),
+            td(charts.percent(counts.precision.value), "wide"),
             *([td("–" if point.cost is None else f"{point.cost:,.6g}")] if has_cost else []),
             td(f'<span class="tag">{escape(why)}</span>' if is_named else escape(why), "left wide"),
         ]

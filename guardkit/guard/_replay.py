@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
@@ -101,7 +102,7 @@ def judged(
 ) -> Verdict | str:
     """The verdict on a recorded case, or why there is none. Nobody has to approve what it holds."""
     alone = case.session is None
-    session, tenant = (case.session, "") if case.session is not None else ("-", _ALONE)
+    session, tenant = (case.session, "") if case.session is not None else (_own(case), _ALONE)
     facts = {**(context or {}), **(case.context or {})}
     try:
         verdict = guard.check(
@@ -121,6 +122,11 @@ def judged(
         # Nothing will be delivered, and a queue that filled up would block.
         guard.holds.deny(verdict.hold, "recorded")
     return verdict
+
+
+def _own(case: Recorded) -> str:
+    """The session of a text that names none: a rule for a share of them has each fall by itself."""
+    return hashlib.sha256(f"{case.on} {case.text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _shift(old: Guard, before: Verdict | str, new: Guard, after: Verdict | str) -> Shift:

@@ -20,6 +20,7 @@ from ._bundle import (
 from ._examine import Means, Result, RunTests, examine
 from ._installed import Acting, Installed, declarations_of, rules_of
 from ._keys import (
+    MAX_KEY_BYTES,
     KeyPair,
     PrivateKey,
     PublicKey,
@@ -31,13 +32,14 @@ from ._keys import (
     signed,
 )
 from ._shelf import changed_since
-from ._state import Mode, Placed, Setup
+from ._state import Mode, Placed, Setup, is_percent
 from ._store import Listed, Store
 from ._unpack import unpack
 from ._verify import date_problem, read_bytes, read_private_key, read_public_key, verify
 
 __all__ = [
     "MAX_BUNDLE_BYTES",
+    "MAX_KEY_BYTES",
     "SUFFIX",
     "Acting",
     "Bundle",
@@ -65,6 +67,7 @@ __all__ = [
     "examine",
     "file_name",
     "is_genuine",
+    "is_percent",
     "is_version",
     "key_id",
     "new_keys",

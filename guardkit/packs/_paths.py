@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 MAX_PATH = 200
 _RESERVED = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))}
+    {
+        *("con", "conin$", "conout$", "prn", "aux", "nul"),
+        *(f"{kind}{n}" for kind in ("com", "lpt") for n in "0123456789\u00b9\u00b2\u00b3"),
+    }
 )
 """Names that stand for devices on some systems, whatever follows the dot."""
 _FORBIDDEN = frozenset('\\:*?"<>|')
@@ -30,7 +33,7 @@ def path_problem(path: str) -> str | None:
             return "leads outside its folder" if part == ".." else "has an empty part"
         if part != part.strip() or part.endswith("."):
             return "has a part that ends in a blank or a dot"
-        if part.split(".")[0].casefold() in _RESERVED:
+        if part.split(".")[0].rstrip().casefold() in _RESERVED:
             return "has a name that some systems keep for themselves"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -74,7 +74,7 @@ class Store:
         store = cls(folder)
         try:
             store.folder.mkdir(parents=True, exist_ok=True)
-            with store._alone():
+            with store._locked():
                 if not (store.folder / _STATE).exists():
                     if any((store.folder / _BUNDLES).glob("*")):
                         raise BindError(
@@ -102,7 +102,6 @@ class Store:
         key = public_key(pem, name)
         path = self.folder / _TRUSTED / f"{key.id.partition(':')[2]}.pub"
         with self._alone():
-            self._state()
             self._write(path, pem)
         return key
 
@@ -164,7 +163,11 @@ class Store:
             placed = Placed(
                 bundle.manifest.version, hashlib.sha256(raw).hexdigest(), "shadow", 100.0
             )
-            setup = _with_newer(entry.setup, placed)
+            setup = entry.setup
+            if setup.main is not None and not self._is_usable(name, setup.main, today):
+                # It acts nowhere: no policy loads with it, and what follows it is the cure.
+                setup = Setup()
+            setup = _with_newer(setup, placed)
             after = state.put(
                 name, Entry(setup, entry.changed(setup).before, bundle.manifest.version)
             )
@@ -172,8 +175,14 @@ class Store:
             if fits is not None:
                 fits(acting)
             if not is_trial:
-                self._write(self.folder / _BUNDLES / _file(name, placed.version), raw)
-                self._keep(after)
+                path = self.folder / _BUNDLES / _file(name, placed.version)
+                self._write(path, raw)
+                try:
+                    self._keep(after)
+                except BindError:
+                    with suppress(OSError):
+                        path.unlink()
+                    raise
             return bundle, setup
 
     def enforce(self, name: str, *, today: date, percent: float = 100.0) -> Setup:
@@ -338,6 +347,13 @@ class Store:
             raise BundleError(*(f"{problem}; {cure}" for problem in error.problems)) from None
         return bundle
 
+    def _is_usable(self, name: str, placed: Placed, today: date) -> bool:
+        try:
+            self._verified(name, placed, self.trusted(), today, {})
+        except BundleError:
+            return False
+        return True
+
     # --- the folder
 
     def _entry(self, state: State, name: str) -> Entry:
@@ -382,15 +398,20 @@ class Store:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self.folder.is_dir():
-            self._state()  # says what is missing, and how it is made
-        try:
-            with locked(self.folder / _LOCK, patience_s=_PATIENCE_S):
-                yield
-        except TimeoutError:
-            raise BindError(f"`{self._shown}` is being changed by somebody else") from None
-        except OSError as error:
-            raise BindError(f"`{self._shown}` cannot be written: {_why(error)}") from None
+        self._state()  # where there is no store, nothing is written, not even a lock
+        with self._locked():
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self.folder / _LOCK, patience_s=_PATIENCE_S))
+            except TimeoutError:
+                raise BindError(f"`{self._shown}` is being changed by somebody else") from None
+            except OSError as error:
+                raise BindError(f"`{self._shown}` cannot be written: {_why(error)}") from None
+            yield
 
 
 def _with_newer(setup: Setup, placed: Placed) -> Setup:

@@ -57,7 +57,7 @@ def date_problem(manifest: Manifest, today: date) -> str | None:
     """Why a bundle cannot be used on this day; None where it can. Its last day counts."""
     if manifest.expires is not None and today > manifest.expires:
         return f"it is past its date, {manifest.expires}"
-    if today + _LEEWAY < manifest.issued:
+    if manifest.issued - today > _LEEWAY:
         return f"it is issued on {manifest.issued}, after today: look at this machine's clock"
     return None
 

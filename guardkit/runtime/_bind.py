@@ -128,7 +128,9 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
     def breaker(name: str) -> Breaker:
         return breakers.setdefault(name, Breaker(clock=machine.clock))
 
-    pseudonyms = any("pseudonym" in _forms(row.action) for row in plan.rules)
+    pseudonyms = any(
+        "pseudonym" in _forms(row.action) for row in plan.rules if row.mode == "enforce"
+    )
     lanes: dict[str, Lane] = {
         surface: lane_of(plan, surface, live, thresholds, breaker, remembers=pseudonyms)
         for surface in SURFACES

@@ -96,7 +96,9 @@ class Engine:
             granted = self._exemptions.setdefault(exemption.rule, [])
             granted.append((exemption.name, exemption.always, until))
         self.is_stateful = bool(
-            plan.windows or plan.sequences or any(row.action.for_session for row in plan.rules)
+            plan.windows
+            or plan.sequences
+            or any(row.action.for_session and row.mode == "enforce" for row in plan.rules)
         )
         """Whether a verdict may depend on what happened before in the session."""
         self.needs_session = self.is_stateful or settings.notice is not None

@@ -149,7 +149,7 @@ def lane_of(
         or compared
         or plan.windows
         or plan.sequences
-        or any(row.action.for_session for row in plan.rules)
+        or any(row.action.for_session and row.mode == "enforce" for row in plan.rules)
     )
     is_silent = (
         not quiet.rules

@@ -25,13 +25,12 @@ from guardkit._util.contained import ContainmentError
 from guardkit._util.shares import wilson
 from guardkit.catalog import Catalog
 from guardkit.errors import UsageError
-from guardkit.guard import CATALOG
+from guardkit.guard import CATALOG, BrokenRow, Case, cases_in
 from guardkit.runtime import Bridge
 from guardkit.semantics import CheckedPolicy, ComparedAtRate, Probe, Rule, atoms_of
 from guardkit.text import disguise
 from guardkit.types import ACTIONS, STRENGTH, Action, Surface, Verdict, strongest
 
-from ._case_file import BadRow, Case, cases_in
 from ._stage import Stage
 from ._stage import stage as make_stage
 
@@ -159,7 +158,7 @@ def _result(
     if isinstance(cases, str):
         return ProbeResult(probe, "broken", why=cases)
     is_about = _is_about_wanted(probe)
-    meant = [case for case in cases if case.is_wanted in (None, is_about)]
+    meant = [case for case in cases if _is_wanted(case) in (None, is_about)]
     left_out = len(cases) - len(meant)
     if not meant:
         why = f"`{probe.cases}` has no case"
@@ -192,11 +191,20 @@ def _read(probe: Probe, read: Callable[[str], bytes]) -> list[Case] | str:
     except OSError as error:
         return f"`{probe.cases}` cannot be read: {(error.strerror or 'it failed').lower()}"
     found: list[Case] = []
-    for row in cases_in(content, probe.surface):
-        if isinstance(row, BadRow):
-            return f"`{probe.cases}` line {row.line} is no case: {row.why}"
-        found.append(row)
+    try:
+        for row in cases_in(content, probe.cases, probe.surface):
+            if isinstance(row, BrokenRow):
+                return f"`{probe.cases}` line {row.line} is no case: {row.why}"
+            found.append(row)
+    except UsageError as error:
+        return str(error)
     return found
+
+
+def _is_wanted(case: Case) -> bool | None:
+    """Whether a policy ought to act on a text, as its label says; None where none does."""
+    label = case.label
+    return bool(label) if isinstance(label, int | float) and label in (0, 1) else None
 
 
 def _guessed(bound: Stage, surfaces: set[Surface]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from copy import deepcopy
 from functools import cache
@@ -332,6 +333,26 @@ def test_own_texts_are_measured_and_never_shown(policy: Path) -> None:
     assert "1 row is measured without the context, session or tool that it names" in done.err
     assert "own texts" in done.out
     assert SECRET not in done.out + done.err + Path("report.json").read_text(encoding="utf-8")
+
+
+def test_packed_texts_are_measured(policy: Path) -> None:
+    rows = "".join(json.dumps({"text": f"text {i}"}) + "\n" for i in range(8))
+    Path("texts.jsonl.gz").write_bytes(gzip.compress(rows.encode()))
+    done = bench(policy, "texts.jsonl.gz", *FAST, "--json", "-")
+    assert done.code == 0
+    assert json.loads(done.out)["surfaces"][0]["groups"][0]["texts"] == 8
+
+
+def test_of_too_many_texts_the_first_are_measured(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardkit.cli._bench._MOST_CHARS", 30)
+    rows = "".join(json.dumps({"text": f"text {i}"}) + "\n" for i in (1, 1, 1, 1, 1, *range(9)))
+    Path("texts.jsonl").write_text(rows, encoding="utf-8")
+    done = bench(policy, "texts.jsonl", *FAST, "--json", "-")
+    assert done.code == 0
+    assert "only the first 5 texts are measured with" in done.err
+    assert json.loads(done.out)["surfaces"][0]["groups"][0]["texts"] == 5
 
 
 def test_lines_of_standard_input_are_texts(policy: Path) -> None:

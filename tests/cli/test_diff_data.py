@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -206,9 +207,11 @@ def test_several_files_and_parquet(here: Path) -> None:
     table = pa.table({"text": ["hello", "good day"], "on": ["output", None]})
     parquet.write_table(table, here / "more.parquet")
     log = talk(here)
+    packed = here / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress((here / log).read_bytes()))
     by_option = ("--data", log, "--data", "more.parquet")
     by_shell = ("--data", log, "more.parquet")  # what `--data logs/*` becomes
-    for named in (by_option, by_shell):
+    for named in (by_option, by_shell, ("--data", packed.name, "more.parquet")):
         found = replayed("old.guard", "loose.guard", *named)
         assert (found["texts"], found["weaker"]) == (7, 3)
         assert ids(found["changes"][0]) == ["greeted", "more.parquet:1"]
@@ -299,7 +302,7 @@ def test_lines_fit(here: Path, width: str) -> None:
     ("arguments", "says"),
     [
         (("--data", "none.jsonl"), "`none.jsonl` cannot be read: no such file"),
-        (("--data", "old.guard"), "is no .jsonl or .parquet file"),
+        (("--data", "old.guard"), "`old.guard` is no file of texts: those end in .jsonl, "),
         (("--only-data",), "--only-data needs --data"),
         (("log.jsonl",), "recorded texts need --data"),
         (("--data", "log.jsonl", "--most", "-1"), "--most"),

@@ -224,7 +224,7 @@ def test_data_without_texts(policy: Path, tmp_path: Path) -> None:
 def test_data_that_is_missing(policy: Path, tmp_path: Path) -> None:
     done = guardkit("eval", policy, tmp_path / "no.jsonl")
     assert done.code == 2
-    assert "`no.jsonl` cannot be read: no such file" in one_sentence(done)
+    assert "no.jsonl` cannot be read: no such file" in one_sentence(done)
 
 
 def test_a_policy_that_does_not_compile(tmp_path: Path, data: Path) -> None:

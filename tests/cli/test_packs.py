@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from guardkit.cli import _sign
+
 from ._run import ROOT, Done, guardkit, plain, process
 
 EXAMPLE = ROOT / "examples" / "packs" / "gift_card"
@@ -411,7 +413,7 @@ def test_a_store_that_cannot_be_used_stops_every_verb(place: Path) -> None:
 @pytest.mark.parametrize("percent", ["0", "-1", "101", "nan", "inf", "0.001"])
 def test_a_share_that_is_none(place: Path, percent: str) -> None:
     done = guardkit("packs", "enforce", deployed(), "gift_card", "--percent", percent)
-    assert done.code in (1, 2)
+    assert done.code == 2
     assert done.out == ""
 
 
@@ -466,3 +468,57 @@ def test_a_real_process_ends_with_the_code(place: Path) -> None:
     assert done.code == 0
     assert done.out.startswith("trusted")
     assert process("packs", "list", "nowhere", cwd=place).code == 2
+
+
+def test_dates_past_the_last_day_there_is(place: Path) -> None:
+    done = guardkit("build", "gift_card", "--issued", "9999-12-31", "--days", "90")
+    assert (done.code, done.out) == (2, "")
+    assert "last day there is" in done.err
+    text = POLICY.replace("policy shop", "policy gift")
+    (place / "gift").mkdir()
+    (place / "gift" / "gift.guard").write_text(text)
+    ok("build", "gift")
+    ok("sign", "gift-1.gkb", "--key", "team.key")
+    ok("verify", "gift-1.gkb", "--trust", "team.key.pub", "--at", "9999-12-31")
+
+
+def test_a_bundle_of_the_past_is_said_to_be_one(place: Path) -> None:
+    done = ok("build", "gift_card", "--issued", "2020-01-01", "--days", "90")
+    assert "2020-01-01 to 2020-03-31, past its date" in done.err
+
+
+def test_a_file_of_a_bundle_with_a_false_signature_says_so_too(place: Path) -> None:
+    ok("build", "gift_card", "--days", "90")
+    ok("sign", "gift_card-1.gkb", "--key", "team.key")
+    data = json.loads(Path("gift_card-1.gkb").read_text())
+    data["manifest"]["title"] = "Another"
+    Path("gift_card-1.gkb").write_text(json.dumps(data, sort_keys=True, indent=1) + "\n")
+    assert guardkit("inspect", "gift_card-1.gkb").code == 1
+    assert guardkit("inspect", "gift_card-1.gkb", "--show", "phrases.txt").code == 1
+
+
+def test_a_key_has_both_halves_or_none(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_new = _sign.write_new
+
+    def full(path: Path, content: bytes, **mode: int) -> None:
+        if path.suffix == ".pub":
+            raise OSError(28, "No space left on device")
+        write_new(path, content, **mode)
+
+    monkeypatch.setattr(_sign, "write_new", full)
+    done = guardkit("sign", "--new-key", "other")
+    assert done.code == 2
+    assert "`other.pub` cannot be written" in done.err
+    assert not list(place.glob("other*"))
+
+
+def test_inspect_tells_tier_from_severity_whatever_comes_first(place: Path) -> None:
+    source = place / "gift_card" / "gift_card.guard"
+    text = source.read_text()
+    turned = text.replace("tier     safety    severity high", "severity high  tier safety")
+    assert turned != text
+    source.write_text(turned)
+    ok("build", "gift_card", "--days", "90")
+    rules = json.loads(ok("inspect", "gift_card-1.gkb", "--format", "json").out)["rules"]
+    assert [rule["tier"] for rule in rules] == ["safety", "guidelines"]
+    assert "(safety, high)" in ok("inspect", "gift_card-1.gkb").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -191,6 +192,19 @@ def test_every_field_of_a_row(policy: Path, tmp_path: Path) -> None:
         ("data.jsonl:6", "block", ["no_greeting"]),
         ("data.jsonl:7", "block", ["no_greeting"]),
     ]
+
+
+def test_files_may_be_packed(policy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl.gz"
+    data.write_bytes(gzip.compress(b'{"text": "good day"}\n{"text": "hello"}\n'))
+    assert [(v["id"], v["action"]) for v in verdicts(policy, data)] == [
+        ("data.jsonl.gz:1", "pass"),
+        ("data.jsonl.gz:2", "block"),
+    ]
+    data.write_bytes(data.read_bytes()[:-4])
+    done = guardkit("scan", policy, data)
+    assert done.code == 2
+    assert "data.jsonl.gz` is no whole gzip file" in done.err
 
 
 def test_a_row_may_be_a_tool_call(tmp_path: Path) -> None:

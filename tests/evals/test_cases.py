@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardkit.errors import UsageError
-from guardkit.evals import Case, CaseFiles, Sample, _cases
+from guardkit.evals import Case, CaseFiles, Sample
 
 SECRET = "zanzibar-marker"
 
@@ -45,8 +45,7 @@ def test_lines(tmp_path: Path, name: str) -> None:
 
 def test_parquet(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
+    parquet = pytest.importorskip("pyarrow.parquet")
     table = pa.table({"text": ["a", "b"], "label": [1.0, 0.0], "source": ["s", None]})
     parquet.write_table(table, tmp_path / "a.parquet")
     one, two = read(tmp_path / "a.parquet")
@@ -186,20 +185,20 @@ def test_a_row_that_is_none(tmp_path: Path, line: object, says: str) -> None:
 
 
 def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cases, "MOST_LINE", 1 << 20)
+    monkeypatch.setattr("guardkit.guard._case_files.MOST_LINE", 1 << 20)
     path = rows(tmp_path / "a.jsonl", {"text": "a" * (2 << 20), "label": 1})
-    with pytest.raises(UsageError, match=r"a\.jsonl:1: the line is longer than 1 MB"):
+    with pytest.raises(UsageError, match=r"a\.jsonl:1: it is longer than 1 MB"):
         CaseFiles([path])
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.txt", b"", "`a.txt` is no file of labelled texts"),
+        ("a.txt", b"", "a.txt` is no file of texts: those end in .jsonl, "),
         ("a.jsonl", b"\x00\x01\xff\xfe", "a.jsonl:1: it is not UTF-8"),
-        ("a.jsonl.gz", b"no gzip at all", "`a.jsonl.gz` is no whole gzip file"),
+        ("a.jsonl.gz", b"no gzip at all", "a.jsonl.gz` is no whole gzip file"),
         ("a.jsonl.gz", gzip.compress(b'{"text": "a", "label": 1}\n' * 99)[:-9], "no whole gzip"),
-        ("a.parquet", b"PAR1 or not", "`a.parquet` is not Parquet"),
+        ("a.parquet", b"PAR1 or not", "a.parquet` is not Parquet"),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -210,8 +209,8 @@ def test_a_file_that_is_none(tmp_path: Path, name: str, content: bytes, says: st
 
 
 def test_a_file_that_is_missing_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"`no\.jsonl` cannot be read: no such file"):
+    with pytest.raises(UsageError, match=r"no\.jsonl` cannot be read: no such file"):
         CaseFiles([tmp_path / "no.jsonl"])
     (tmp_path / "folder.jsonl").mkdir()
-    with pytest.raises(UsageError, match=r"`folder\.jsonl` is no file"):
+    with pytest.raises(UsageError, match=r"folder\.jsonl` is no file"):
         CaseFiles([tmp_path / "folder.jsonl"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -378,6 +379,31 @@ def test_a_byte_order_mark_and_windows_lines_are_no_case(play: Play) -> None:
     content = b'\xef\xbb\xbf{"text": "hello"}\r\n\r\n{"text": "hello"}\r\n'
     (result,) = play(HEAD + RULE + probe("stopped at least 100%"), content)
     assert (result.status, result.cases) == ("passed", 2)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl.gz", "parquet"])
+def test_a_case_file_may_be_packed(play: Play, tmp_path: Path, suffix: str) -> None:
+    given: list[dict[str, object]] = [
+        {"text": "hello", "id": "one"},
+        {"text": "good day"},
+        {"text": "hello", "label": 0},
+    ]
+    path = tmp_path / f"cases.{suffix}"
+    if suffix == "jsonl.gz":
+        lines = b"".join(json.dumps(row).encode() + b"\n" for row in given)
+        path.write_bytes(gzip.compress(lines))
+    else:
+        pa = pytest.importorskip("pyarrow")
+        columns = {name: [row.get(name) for row in given] for name in ("text", "id")}
+        table = pa.table({**columns, "label": [None, 1.0, 0.0]})
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    text = HEAD + RULE + probe("stopped at least 50%").replace("cases.jsonl", f"cases.{suffix}")
+    (result,) = play(text)
+    assert (result.status, result.rate.hits, result.rate.of) == ("passed", 1, 2)
+    assert (result.left_out, [(one.id, one.line) for one in result.missed]) == (1, [("line 2", 2)])
+    path.write_bytes(b"neither")
+    (broken,) = play(text)
+    assert broken.why.startswith(f"`cases.{suffix}` is n")
 
 
 # --- who is told what

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardkit._util.shares import wilson
+from guardkit._util.shares import Share, wilson
 from guardkit.models import Head
 from guardkit.train import Judged, Threshold, figures
 from guardkit.train._figures import threshold_of
@@ -25,6 +25,11 @@ HEAD = Head(name="h", output="logits", labels=("h",), kind="sigmoid")
 )
 def test_intervals_are_those_of_the_tables(hits: int, of: int, low: float, high: float) -> None:
     assert wilson(hits, of) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_share_is_shown_with_its_interval() -> None:
+    assert Share(5, 10).shown == "50.0% (23.7-76.3)"
+    assert Share(0, 0).shown == ""
 
 
 def test_one_threshold_counts_everywhere() -> None:
