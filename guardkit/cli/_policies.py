@@ -182,9 +182,7 @@ CONTEXT = click.option(
 )
 
 
-def _opened(
-    context: click.Context, param: click.Parameter, store: Path | None
-) -> Installed | None:
+def _opened(context: click.Context, param: click.Parameter, store: Path | None) -> Installed | None:
     """The packs of a store, each verified again."""
     if store is None:
         return None

@@ -160,7 +160,7 @@ class _Report:
             self._write(case.id, {"error": why}, "error", [why])
             return
         # What a check could not answer was decided by `on_error`; the reader should know.
-        self._undecided += bool(verdict.undecided)
+        self._undecided += not set(verdict.undecided) <= set(verdict.shadow)
         self._actions[verdict.action] += 1
         data = verdict.as_dict(text=self._show_values)
         data.pop("hold", None)
