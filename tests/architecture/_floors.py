@@ -48,7 +48,7 @@ LATE = frozenset({
     "transformers", "urllib.request", "urllib3", "uvicorn", "uvloop", "websockets", "xmlrpc",
 })
 # fmt: on
-"""Numbers, models, signatures and HTTP: loaded at bind, inside a function, never with the module."""
+"""Numbers, models, signatures, HTTP: loaded at bind, inside a function, never with the module."""
 
 UNSAFE_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"})
 UNSAFE_NAMES = frozenset({"eval", "exec", "compile"})
