@@ -104,7 +104,7 @@ def test_a_deployment_loads_by_its_name_and_judges(name: str) -> None:
 def _uses(module: str, given: str) -> str:
     return (
         f'guardkit 1\npolicy p\n\nuse "std/{module}" version "1" as m with ({given})\n\n'
-        'check c = length {\n  max 5 chars\n}\n\nrule r {\n  tier safety\n  on   input\n'
+        "check c = length {\n  max 5 chars\n}\n\nrule r {\n  tier safety\n  on   input\n"
         "  when c\n  then block\n}\n"
     )
 
