@@ -23,7 +23,7 @@ from ._lane import Lane, lane_of
 from ._rewriting import Token
 from ._sessions import Sessions, new_canary
 from ._vault import Vault, hashed
-from ._workers import Workers
+from ._workers import Bridge, Workers
 
 Thresholds = Mapping[tuple[str, str, float], float]
 """(check, measure, rate) -> the score at which the check has that rate."""
@@ -156,9 +156,15 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
         machine.today, token, notice if pseudonyms else None, canary, plan.context.lines
     )
     engine = Engine(plan, lanes, Sessions(plan, machine.clock), settings)
+    if any(lane.callers for lane in lanes.values()):
+        Bridge.run(_started)
     lacking = frozenset(row.name for row in plan.checks) - live.keys()
     named = _named(plan, thresholds)
     return Bound(engine, vault, canary, workers, lacking, tuple(problems), named)
+
+
+async def _started() -> None:
+    """Done when the loop behind sync calls runs: no text shall wait for it against its deadline."""
 
 
 def _named(plan: Plan, thresholds: Mapping[int, float]) -> Thresholds:

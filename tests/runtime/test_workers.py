@@ -835,3 +835,39 @@ def test_the_bridge_gives_what_it_is_given() -> None:
     thing = object()
     assert Bridge.run(same, 1, thing) == (1, thing)
     assert Bridge.run(same) == ()
+
+
+def test_the_bridge_stands_when_a_policy_that_calls_is_bound() -> None:
+    """Else the first text would pay for it out of its budget."""
+    program = """
+        import threading
+        from guardkit import loads
+
+        policy = '''guardkit 1
+        policy p
+
+        check c = python {
+          call "somewhere:Check"
+        }
+
+        rule r {
+          tier safety
+          on   input
+          when c
+          then block
+        }
+        '''
+
+        class Check:
+            def check(self, text):
+                return False
+
+        before = {t.name for t in threading.enumerate()}
+        guard = loads(policy, checks={"c": Check()})
+        assert "guardkit bridge" in {t.name for t in threading.enumerate()} - before
+        assert guard.check("hello").action == "pass"
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(program)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
