@@ -37,6 +37,7 @@ MARK = "<!-- figures -->"
 SKIPPED = frozenset({"std"})
 MAIN = {"pii": frozenset({"any"})}
 """Yes/no checks that answer the task as a whole, where the others answer for parts of it."""
+MOST = 150
 TIMED = 60
 WARM = 5
 WORST = 4
@@ -322,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.library", description=__doc__)
     parser.add_argument("pack", type=Path, help="the folder of the labelled texts")
     parser.add_argument("--module", action="append", default=[], help="only this one; repeat")
-    parser.add_argument("--most", type=int, default=150, help="texts of one source and label")
+    parser.add_argument("--most", type=int, default=MOST, help="texts of one source and label")
     parser.add_argument("--std", type=Path, help="modules that lie elsewhere")
     parser.add_argument("--write", action="store_true", help="put the figures into each README")
     given = parser.parse_args(arguments)
@@ -351,7 +352,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     target.add(data)
                     print(f"{target.name}: {task}, {data.name}", file=sys.stderr, flush=True)
     for target in targets:
-        lines = markdown(target, f"python -m benchmarks.library PACK --module {target.name}")
+        most = "" if given.most == MOST else f" --most {given.most}"
+        command = f"python -m benchmarks.library PACK --module {target.name}{most}"
+        lines = markdown(target, command)
         print(f"\n## {target.name}\n", *lines, sep="\n", flush=True)
         print(f"{target.name}: {target.spent:.0f} s", file=sys.stderr)
         if given.write and not write(target.readme, lines):
