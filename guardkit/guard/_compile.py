@@ -47,11 +47,11 @@ def shipped(folder: str) -> Path:
 
 
 def policy_path(policy: str | Path) -> Path:
-    """The file that is meant: where there is none, `starter` is the policy that ships."""
+    """The file that is meant: where there is none, `chat` and `std/pii` are those that ship."""
     path = Path(policy)
     name = str(policy)
-    if re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) and not path.exists():
-        ready = shipped("policies") / name / f"{name}.guard"
+    if re.fullmatch(r"(?:std/)?[a-z][a-z0-9_-]{0,63}", name) and not path.exists():
+        ready = shipped("policies") / name / f"{path.name}.guard"
         if ready.is_file():
             return ready
     return path
