@@ -76,7 +76,7 @@ def summed_up(err: Stream, report: Report, comparison: Comparison | None) -> Ite
 
 
 def _verdict(out: Stream, report: Report, surface: SurfaceSeen) -> Iterator[str]:
-    name = f"{surface.surface:<11}"
+    name = f"{surface.surface:<12}"
     budget = surface.budget
     if budget is None:
         group = max(surface.groups, key=lambda one: one.spread.at(report.quantile).us)
@@ -93,13 +93,13 @@ def _verdict(out: Stream, report: Report, surface: SurfaceSeen) -> Iterator[str]
     yield f"  {name}{out.paint(said, style)}{' ' * (_WORD + 1 - len(said))}{facts:<37} {by}"
     if budget is not None and 0 < budget.rounds_over < budget.rounds:
         over = f"{budget.rounds_over} of {budget.rounds} rounds were over the budget"
-        yield " " * (14 + _WORD) + out.paint(over, "dim")
+        yield " " * (15 + _WORD) + out.paint(over, "dim")
     if surface.undecided.hits:
         said = f"a check could not answer in {_percent(surface.undecided.value or 0)} of the calls"
-        yield " " * (14 + _WORD) + out.paint(said, "dim")
+        yield " " * (15 + _WORD) + out.paint(said, "dim")
     if surface.lacking:
         yield from _wrapped(
-            f"without {', '.join(map(visible, surface.lacking))}", 80, " " * (14 + _WORD)
+            f"without {', '.join(map(visible, surface.lacking))}", 80, " " * (15 + _WORD)
         )
 
 

@@ -201,9 +201,9 @@ def test_the_tables_fit_80_columns_and_say_what_is_what(
     lines = done.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("small: measured on ")
-    assert lines[2].startswith("  input      within    p99 ")
+    assert lines[2].startswith("  input       within    p99 ")
     assert " of 1.0 s" in lines[2]
-    assert lines[3].startswith("  output     no budget ")
+    assert lines[3].startswith("  output      no budget ")
     for piece in (
         "where it goes",
         "scan for 1 check",
@@ -260,7 +260,7 @@ def test_over_budget_is_a_finding(policy: Path) -> None:
     done = bench(policy, *HUGE)
     assert done.code == 1
     assert "over budget: input" in done.err
-    assert "  input      over " in done.out
+    assert "  input       over " in done.out
 
 
 def test_without_budgets_there_is_no_verdict(policy: Path) -> None:

@@ -43,7 +43,7 @@ def test_everything_is_there_that_was_promised() -> None:
 
 
 def test_the_whole_library_is_clean_and_in_one_style() -> None:
-    strict = run("check", "--strict", LIBRARY, timeout=120)
+    strict = run("check", "--strict", LIBRARY)
     assert strict.code == 0, strict.out + strict.err
     styled = run("fmt", "--check", LIBRARY)
     assert styled.code == 0, styled.out + styled.err
@@ -80,10 +80,11 @@ def test_its_probes_reach_their_rates(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_it_says_what_it_is_for(name: str) -> None:
     page = (LIBRARY / name / "README.md").read_text(encoding="utf-8")
+    assert "nown misses" in page
+    if name == "starter":
+        return  # it says the rest itself, in comments: it is what a newcomer reads
     assert len(page.splitlines()) > 20
-    if name != "starter":
-        assert "## Measured" in page or "<!-- figures -->" in page
-        assert "nown misses" in page
+    assert "<!-- figures -->" in page
     for rule in _checked(name).rules:
         own = rule.name if name.startswith("std/") else ""
         assert own in page, f"`{own}` is not in the README"
@@ -94,7 +95,9 @@ def test_a_deployment_loads_by_its_name_and_judges(name: str) -> None:
     guard = guardkit.load(name)
     assert active_rules(_checked(name))
     for surface in ("input", "output"):
-        verdict = guard.check("Good morning!", on=surface, session="s")
+        # A reply that answers from documents is compared with them.
+        given = {"retrieved": ["Good morning!"]}
+        verdict = guard.check("Good morning!", on=surface, session="s", sources=given)
         assert verdict.action == "pass", (surface, verdict.fired, verdict.unknown)
 
 
