@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ._onnx import OnnxModel
     from ._onnx_file import OnnxFile, read_onnx
     from ._opened import DEVICES, opened
+    from ._product import product
     from ._read_all import Readable, read_all
     from ._static import BLOCK, SURFACE_COLUMNS, WINDOWS, StaticModel
     from ._store import (
@@ -108,6 +109,7 @@ __all__ = [
     "opened",
     "pair_of",
     "parts_of",
+    "product",
     "read_all",
     "read_heads",
     "read_languages",
@@ -174,6 +176,7 @@ __getattr__ = loader(
         "_onnx": ("OnnxModel",),
         "_onnx_file": ("OnnxFile", "read_onnx"),
         "_opened": ("DEVICES", "opened"),
+        "_product": ("product",),
         "_read_all": ("Readable", "read_all"),
         "_static": ("BLOCK", "SURFACE_COLUMNS", "WINDOWS", "StaticModel"),
         "_store": (

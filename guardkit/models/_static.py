@@ -21,6 +21,7 @@ from guardkit.errors import BindError, CheckError
 from ._calibration import read_late
 from ._lexicon import FACTS, NOTHING, WORD, Lexicon, Tables, flat, pair_of
 from ._manifest import Manifest
+from ._product import product
 from ._reading import Reading
 from ._store import Opened
 from ._windows import Cutter
@@ -175,11 +176,11 @@ class StaticModel:
         sizes[view.is_last] -= len(sums) * BLOCK - count
         seen = view.over(sums)
         seen /= sizes[:, None]
-        inner = seen @ self._layer.words
+        inner = product(seen, self._layer.words)
         inner += np.multiply.outer(np.log1p(sizes), self._layer.size)
         inner += self._layer.places.get(surface, bag.into_bias)
         np.maximum(inner, 0, out=inner)
-        logits = inner @ bag.out
+        logits = product(inner, bag.out)
         logits += bag.out_bias
         if view.sentences < len(logits):
             logits[: view.sentences] += bag.sentence_bias
@@ -242,7 +243,7 @@ class _View(NamedTuple):
         import numpy as np
 
         if self.sums is not None:
-            return self.sums @ blocks
+            return product(self.sums, blocks)
         until = np.zeros((len(blocks) + 1, blocks.shape[1]))
         np.cumsum(blocks, axis=0, out=until[1:])
         return until[self.ends] - until[self.starts]

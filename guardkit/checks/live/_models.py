@@ -22,7 +22,7 @@ EMBEDDED_AT = "input"
 """The surface that texts of a policy are read as: examples are what somebody might say."""
 _LONGEST_S = 600.0
 """How long reading the texts of one check may take while it is bound."""
-_ROWS = 4_096
+_ROWS = 128
 """Vectors that are compared at a time: memory stays small, whatever the text."""
 
 
@@ -115,8 +115,10 @@ def similarities(vectors: Any, others: Any) -> Any:
     """How near each vector comes to the nearest of the others: cosines. All have unit length."""
     import numpy as np
 
+    from guardkit.models import product
+
     parts = [
-        (vectors[at : at + _ROWS] @ others[o : o + _ROWS].T).max(axis=1)
+        product(vectors[at : at + _ROWS], others[o : o + _ROWS].T).max(axis=1)
         for at in range(0, len(vectors), _ROWS)
         for o in range(0, len(others), _ROWS)
     ]
