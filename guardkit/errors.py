@@ -5,6 +5,7 @@
     ├─ BindError     the text is right, this machine cannot run it: missing extra, model, digest
     ├─ CheckError    a check could not answer; inside a run it becomes a value in the trace
     ├─ UsageError    the caller broke the contract of the API
+    ├─ AuditError    a record could not be kept, or a log cannot be read
     └─ Blocked       a verdict, raised only where the caller chose raising; carries the verdict
 
 Guarded content stays out of every message here: policy text may be quoted, prompts may not.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from guardkit.types import Verdict
 
 __all__ = [
+    "AuditError",
     "BindError",
     "Blocked",
     "CheckError",
@@ -86,6 +88,10 @@ class CheckError(GuardkitError):
 
 class UsageError(GuardkitError):
     """The caller broke the contract of the API."""
+
+
+class AuditError(GuardkitError):
+    """A record could not be kept, or an audit log cannot be read. It quotes no record."""
 
 
 class Blocked(GuardkitError):  # noqa: N818 - a decision, not a fault

@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple
 Action = Literal["pass", "flag", "rewrite", "revise", "hold", "block"]
 Surface = Literal["input", "retrieved", "tool_call", "tool_result", "output", "conversation"]
 Severity = Literal["critical", "high", "medium", "low", "info"]
+Layer = Literal["input", "context", "weights", "model", "provider", "output", "transport"]
+"""Where an exchange can end. `model` is context and weights: one reply does not tell them apart."""
+Refusal = Literal["none", "full", "partial", "deflect"]
 
 ACTIONS: tuple[Action, ...] = ("pass", "flag", "rewrite", "revise", "hold", "block")
 """Weakest first: the verdict is the strongest action of all rules that fired."""
@@ -21,6 +24,17 @@ SURFACES: tuple[Surface, ...] = (
     "output",
     "conversation",
 )
+
+LAYERS: tuple[Layer, ...] = (
+    "input",
+    "context",
+    "weights",
+    "model",
+    "provider",
+    "output",
+    "transport",
+)
+"""In the order in which an exchange passes them."""
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 """Gravest first."""
@@ -192,3 +206,57 @@ class Verdict(NamedTuple):
 
 
 _DEFAULTS = tuple(Verdict._field_defaults.values())
+
+
+# --- what an exchange comes to
+
+Judgement = Literal[
+    "answered", "refused", "correct refusal", "over-refusal", "wrong answer", "fault"
+]
+
+
+class Ledger(NamedTuple):
+    """What one exchange with a deployment came to, and which layer made it so."""
+
+    outcome: Literal["answered", "refused", "failed"]
+    """What the user got: an answer, a refusal or a block, or nothing that can be read."""
+    layer: Layer | None = None
+    """Who refused or failed; None for an answer."""
+    by: str = ""
+    """What there refused or failed: `rule NAME`, `finish_reason content_filter`, `refusal full`,
+    the type of an error. Never any of the text."""
+    refusal: Refusal = "none"
+    """How the reply of the model refuses, as far as there was one."""
+    expected: Literal["answer", "refuse"] | None = None
+    """What the `model` block of the policy says of the question; None where it says nothing, and
+    where nobody asked."""
+    records: tuple[Record, ...] = ()
+    """Layer by layer, in the order of the exchange."""
+    elapsed_us: float = 0.0
+
+    @property
+    def judgement(self) -> Judgement:
+        """The outcome beside what was expected of it."""
+        if self.outcome == "failed":
+            return "fault"
+        if self.expected is None:
+            return self.outcome
+        if self.outcome == "refused":
+            return "correct refusal" if self.expected == "refuse" else "over-refusal"
+        return "wrong answer" if self.expected == "refuse" else "answered"
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON. It holds none of the text."""
+        return {
+            "outcome": self.outcome,
+            "layer": self.layer,
+            "by": self.by,
+            "refusal": self.refusal,
+            "expected": self.expected,
+            "judgement": self.judgement,
+            "records": [
+                {**record._asdict(), "elapsed_us": round(record.elapsed_us, 1)}
+                for record in self.records
+            ],
+            "elapsed_us": round(self.elapsed_us, 1),
+        }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from guardkit.catalog import Bind, CheckSpec, Live, Setting
+from guardkit.types import Refusal
 
 from . import (
     _canary,
@@ -32,7 +33,7 @@ from ._disguises import DISGUISES
 from ._entities import ENTITIES
 from ._pattern import VALIDATORS
 
-__all__ = ["BINDS", "DISGUISES", "ENTITIES", "SPECS", "VALIDATORS"]
+__all__ = ["BINDS", "DISGUISES", "ENTITIES", "SPECS", "VALIDATORS", "refusal_of"]
 
 SPECS: tuple[CheckSpec, ...] = (
     _canary.SPEC,
@@ -80,3 +81,10 @@ BINDS: dict[str, Bind] = {
 }
 # fmt: on
 """What each kind does, out of `live/`."""
+
+
+def refusal_of(reply: str) -> Refusal:
+    """How a reply refuses, as its phrases say, without any policy."""
+    from .live._refusal import read_by_phrases  # its phrases are compiled when they are needed
+
+    return read_by_phrases(reply)

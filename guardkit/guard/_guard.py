@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from guardkit.catalog import Catalog
+from guardkit.checks import refusal_of
 from guardkit.errors import UsageError
 from guardkit.plan import Plan
 from guardkit.runtime import (
@@ -17,6 +18,7 @@ from guardkit.runtime import (
     NOTHING,
     Bound,
     Event,
+    Expected,
     Explanation,
     Glance,
     HoldQueue,
@@ -27,6 +29,7 @@ from guardkit.runtime import (
     Restorer,
     Sighting,
     Stream,
+    aexpected,
     ameasured,
     ascores,
     bind,
@@ -35,18 +38,18 @@ from guardkit.runtime import (
     held,
     unread,
 )
-from guardkit.types import Surface, Verdict
+from guardkit.types import Ledger, Refusal, Surface, Verdict
 
 from ._arguments import (
     TEXT_SURFACES,
     Around,
     is_ordinary,
-    is_plain,
-    json_object,
     mapping_of,
     surface_of,
     text_of,
 )
+from ._events import Events
+from ._hearing import Auditing, Counting, Hearing, OnAuditError
 
 if TYPE_CHECKING:
     from guardkit.wrap import Decorator, WrapOptions
@@ -70,10 +73,21 @@ class Guard:
         catalog: The check kinds.
         machine: What this machine brings.
         holds: Where held texts wait for approval; in memory when left out.
+        audit: The log that keeps every verdict.
+        on_audit_error: What becomes of a verdict that could not be kept.
+        monitors: The live counters, and the alarms of the policy's `monitor` blocks.
     """
 
     def __init__(
-        self, plan: Plan, *, catalog: Catalog, machine: Machine, holds: HoldQueue | None = None
+        self,
+        plan: Plan,
+        *,
+        catalog: Catalog,
+        machine: Machine,
+        holds: HoldQueue | None = None,
+        audit: Auditing | None = None,
+        on_audit_error: OnAuditError = "block",
+        monitors: Counting | None = None,
     ) -> None:
         self._bound = bind(plan, catalog, machine)
         self._engine = self._bound.engine
@@ -81,6 +95,9 @@ class Guard:
         self._digest = plan.digest
         self.holds: HoldQueue = holds if holds is not None else MemoryHolds()
         """The queue of texts that wait for approval."""
+        self._events = Events(plan, self._bound)
+        listens = audit is not None or monitors is not None
+        self._hearing = Hearing(audit, monitors, on_audit_error) if listens else None
         self._silent: dict[str, Callable[[str], Sighting]] = {
             surface: lane.scanner.glance if lane.scanner is not None else _nothing
             for surface, lane in self._engine.lanes.items()
@@ -103,6 +120,11 @@ class Guard:
     def needs_session(self) -> bool:
         """Whether a text without a session makes no sense: the policy remembers something."""
         return self._engine.needs_session
+
+    @property
+    def listens(self) -> bool:
+        """Whether somebody is told of every verdict and exchange: an audit log, monitors."""
+        return self._hearing is not None
 
     @property
     def digest(self) -> str:
@@ -151,14 +173,14 @@ class Guard:
             sighting = self._glance(text, on)
             if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
-                return Verdict.passed(text, on, self._digest, elapsed_us, tool)
+                verdict = Verdict.passed(text, on, self._digest, elapsed_us, tool)
+                return verdict if self._hearing is None else self._heard(verdict, session, tenant)
             glance = None if sighting is None else Glance(sighting, begun)
-        event = self._event(
+        event = self._events.of_text(
             text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
-        if isinstance(event, Verdict):
-            return event
-        return self._judged(event)
+        verdict = event if isinstance(event, Verdict) else self._judged(event)
+        return verdict if self._hearing is None else self._heard(verdict, session, tenant)
 
     async def acheck(
         self,
@@ -180,21 +202,26 @@ class Guard:
             sighting = self._glance(text, on)
             if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
-                return Verdict.passed(text, on, self._digest, elapsed_us, tool)
+                verdict = Verdict.passed(text, on, self._digest, elapsed_us, tool)
+                return (
+                    verdict
+                    if self._hearing is None
+                    else await self._aheard(verdict, session, tenant)
+                )
             glance = None if sighting is None else Glance(sighting, begun)
-        event = self._event(
+        event = self._events.of_text(
             text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
-        if isinstance(event, Verdict):
-            return event
-        return await self._ajudged(event)
+        verdict = event if isinstance(event, Verdict) else await self._ajudged(event)
+        return verdict if self._hearing is None else await self._aheard(verdict, session, tenant)
 
     def clear(self, text: str, surface: str) -> bool:
         """Whether a text passes with nothing to record: one scan, and a no that needs no second.
 
-        False means "ask `check`", not "blocked".
+        False means "ask `check`", not "blocked". Where somebody is told of every verdict, it is
+        always that.
         """
-        return self._glance(text, surface) is NOTHING
+        return self._hearing is None and self._glance(text, surface) is NOTHING
 
     def _glance(self, text: str, surface: str) -> Sighting | None:
         """What stands in a text, where that alone may settle it; None where nobody looked."""
@@ -220,8 +247,9 @@ class Guard:
             name: The tool.
             arguments: Its arguments, or the JSON text of them.
         """
-        event = self._tool_event(name, arguments, context, session, tenant)
-        return event if isinstance(event, Verdict) else self._judged(event)
+        event = self._events.of_call(name, arguments, context, session, tenant)
+        verdict = event if isinstance(event, Verdict) else self._judged(event)
+        return verdict if self._hearing is None else self._heard(verdict, session, tenant)
 
     async def acheck_tool_call(
         self,
@@ -233,8 +261,9 @@ class Guard:
         tenant: str = "",
     ) -> Verdict:
         """Judge a tool call; see `check_tool_call`."""
-        event = self._tool_event(name, arguments, context, session, tenant)
-        return event if isinstance(event, Verdict) else await self._ajudged(event)
+        event = self._events.of_call(name, arguments, context, session, tenant)
+        verdict = event if isinstance(event, Verdict) else await self._ajudged(event)
+        return await self._aheard(verdict, session, tenant)
 
     def check_tool_result(
         self,
@@ -266,7 +295,8 @@ class Guard:
 
     def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
         """The verdict on a part that cannot be read: an image, a file."""
-        return unread(self._plan, surface_of(on), tool)
+        verdict = unread(self._plan, surface_of(on), tool)
+        return verdict if self._hearing is None else self._heard(verdict, None, "")
 
     # --- streams
 
@@ -300,7 +330,7 @@ class Guard:
         surface = surface_of(on)
         if surface == "tool_call":
             raise UsageError("a tool call is judged whole: use `check_tool_call`")
-        self._need_session(session, tenant)
+        self._events.need_session(session, tenant)
         facts = mapping_of(context, "context")
         event = Event(surface, "", None, None, facts, session, tenant, sources or {})
         event = replace(event, again=again)
@@ -310,6 +340,8 @@ class Guard:
             self._bound.vault,
             self._judged,
             self._ajudged,
+            hear=partial(self._heard, session=session, tenant=tenant),
+            ahear=partial(self._aheard, session=session, tenant=tenant),
             says=says,
             restores=restores,
         )
@@ -373,6 +405,31 @@ class Guard:
         self._engine.sessions.forget_all()
         self._bound.vault.forget_all()
 
+    # --- exchanges
+
+    def refusal_of(self, reply: str) -> Refusal:
+        """How a reply of a model refuses, as its phrases say: `none`, `full`, `partial`, `deflect`.
+
+        Example:
+            >>> guard.refusal_of("I can't help with that.")  # doctest: +SKIP
+            'full'
+        """
+        return refusal_of(text_of(reply))
+
+    def expected(self, question: str) -> Expected | None:
+        """What the `model` block says of a question: that the model answers or refuses it."""
+        return cast("Expected | None", self._bridge(self.aexpected, question))
+
+    async def aexpected(self, question: str) -> Expected | None:
+        """What the `model` block says of a question; see `expected`."""
+        event = Event("input", text_of(question))
+        return await aexpected(self._engine, event, perf_counter() + DEFAULT_BUDGET_S)
+
+    def ended(self, ledger: Ledger, *, session: str | None = None, tenant: str = "") -> None:
+        """Tell whoever listens what an exchange came to. A wrapped callable does this by itself."""
+        if self._hearing is not None:
+            self._hearing.ended(ledger, session, tenant)
+
     # --- evaluation
 
     def scores(self, text: str, *, on: Surface = "input") -> dict[str, float]:
@@ -395,7 +452,7 @@ class Guard:
         if session is None and self.needs_session:
             session = f"measure {secrets.token_hex(8)}"
         on, facts, tool = around.get("on", "input"), around.get("context"), around.get("tool")
-        event = self._event(text, on, facts, session, "", tool, around.get("sources"))
+        event = self._events.of_text(text, on, facts, session, "", tool, around.get("sources"))
         if isinstance(event, Verdict):
             return Measured(event, {})
         try:
@@ -415,7 +472,7 @@ class Guard:
         """Judge a text by itself and say why: the decision tree of every rule of the surface."""
         # A session of its own: nothing that came before counts, and nothing stays.
         session = f"explain {secrets.token_hex(8)}" if self._engine.needs_session else None
-        event = self._event(text, on, context, session, "", tool, None)
+        event = self._events.of_text(text, on, context, session, "", tool, None)
         if isinstance(event, Verdict):
             return Explanation(event, (), ())
         told = self._explained(event)
@@ -470,6 +527,16 @@ class Guard:
 
     # --- inside
 
+    def _heard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
+        if self._hearing is None:
+            return verdict
+        return self._hearing.heard(verdict, session, tenant)
+
+    async def _aheard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
+        if self._hearing is None:
+            return verdict
+        return await self._hearing.aheard(verdict, session, tenant)
+
     def _judged(self, event: Event) -> Verdict:
         judgement = self._engine.judge(event)
         try:
@@ -515,78 +582,6 @@ class Guard:
 
     def _deadline(self, surface: str) -> float:
         return perf_counter() + self._budgets.get(surface, DEFAULT_BUDGET_S)
-
-    def _event(
-        self,
-        text: str,
-        on: str,
-        context: Mapping[str, object] | None,
-        session: str | None,
-        tenant: str,
-        tool: str | None,
-        sources: Mapping[str, Sequence[str]] | None,
-        same_turn: bool = False,
-        again: bool = False,
-        glance: Glance | None = None,
-    ) -> Event | Verdict:
-        surface = surface_of(on)
-        text_of(text)
-        if surface == "tool_call":
-            return self._tool_event(tool or "", text, context, session, tenant)
-        self._need_session(session, tenant)
-        return Event(
-            surface,
-            text,
-            tool,
-            None,
-            mapping_of(context, "context"),
-            session,
-            tenant,
-            sources or {},
-            same_turn=same_turn,
-            again=again,
-            glance=glance,
-        )
-
-    def _tool_event(
-        self,
-        name: str,
-        arguments: Mapping[str, object] | str,
-        context: Mapping[str, object] | None,
-        session: str | None,
-        tenant: str,
-    ) -> Event | Verdict:
-        if not isinstance(name, str):
-            raise UsageError(f"a tool's name has to be a str, not {type(name).__name__}")
-        self._need_session(session, tenant)
-        read: object = json_object(arguments) if isinstance(arguments, str) else arguments
-        if read is None and isinstance(arguments, str):
-            return self.unread("tool_call", tool=name)
-        if not isinstance(read, Mapping):
-            raise UsageError(
-                f"the arguments of a tool call have to be a mapping, not {type(arguments).__name__}"
-            )
-        if not is_plain(read):
-            return self.unread("tool_call", tool=name)
-        if session is not None:
-            # What the model was shown as a pseudonym is judged and used as what it stands for.
-            read = {
-                key: self._bound.vault.restored(tenant, session, value)
-                for key, value in read.items()
-            }
-        facts = mapping_of(context, "context")
-        return Event("tool_call", "", name, read, facts, session, tenant)
-
-    def _need_session(self, session: str | None, tenant: str) -> None:
-        if session is None:
-            if self._engine.needs_session:
-                raise UsageError(
-                    "this policy remembers things over a session: name it with `session=`"
-                )
-        elif not isinstance(session, str):
-            raise UsageError(f"a session is named by a str, not {type(session).__name__}")
-        if not isinstance(tenant, str):
-            raise UsageError(f"a tenant is named by a str, not {type(tenant).__name__}")
 
 
 def _nothing(text: str) -> Sighting:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ._after import ameasured, ascores, decided, held, unread
+from ._after import aexpected, ameasured, ascores, decided, held, unread
 from ._bind import Bound, Machine, Thresholds, bind
 from ._drive import drive
 from ._engine import Engine, Job, Judgement, Measured
 from ._event import MAX_CHARS, MOST_DEPTH, Event, Given
+from ._expect import Expected
 from ._explain import Explanation, Memory, Told
 from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
 from ._scan import NOTHING, Glance, Located, Sighting
@@ -22,6 +23,7 @@ __all__ = [
     "Bridge",
     "Engine",
     "Event",
+    "Expected",
     "Explanation",
     "Given",
     "Glance",
@@ -42,6 +44,7 @@ __all__ = [
     "Told",
     "Vault",
     "Workers",
+    "aexpected",
     "ameasured",
     "ascores",
     "bind",

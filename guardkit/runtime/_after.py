@@ -14,6 +14,7 @@ from ._acts import BLOCKED, HELD, UNREADABLE
 from ._drive import called, drive
 from ._engine import Engine, Job, Measured
 from ._event import Event
+from ._expect import Expected
 from ._holds import Hold, HoldQueue
 from ._lane import Lane
 
@@ -97,6 +98,17 @@ def unread(plan: Plan, surface: Surface, tool: str | None) -> Verdict:
         records=(Record(surface, "policy", "unread", 0.0, None, "cannot be read"),),
         tool=tool,
     )
+
+
+async def aexpected(engine: Engine, event: Event, deadline: float) -> Expected | None:
+    """What the `model` block says of a question; None where it says nothing."""
+    asking = engine.expect(event)
+    try:
+        jobs = next(asking)
+    except StopIteration as ended:
+        found: Expected | None = ended.value
+        return found
+    return await drive(asking, jobs, deadline)
 
 
 async def ameasured(engine: Engine, event: Event, deadline: float) -> Measured:

@@ -19,6 +19,7 @@ from guardkit.types import SURFACES
 from ._breaker import Breaker
 from ._engine import Engine, Settings
 from ._event import Event, parts_of
+from ._expect import thresholds_of
 from ._lane import Lane, lane_of
 from ._rewriting import Token
 from ._sessions import Sessions, new_canary
@@ -47,6 +48,7 @@ class Machine:
             their checks answer.
         folder: Gives a folder of the policy, such as a model's, by the name the plan has for it.
         device: Where models run: `auto`, `cpu` or `gpu`.
+        watches: Whether verdicts say what the conditions of monitors came to.
     """
 
     file: Callable[[str], bytes]
@@ -57,6 +59,7 @@ class Machine:
     may_lack: bool = False
     folder: Callable[[str], Path] = _no_folder
     device: str = "auto"
+    watches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,15 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
         "pseudonym" in _forms(row.action) for row in plan.rules if row.mode == "enforce"
     )
     lanes: dict[str, Lane] = {
-        surface: lane_of(plan, surface, live, thresholds, breaker, remembers=pseudonyms)
+        surface: lane_of(
+            plan,
+            surface,
+            live,
+            thresholds,
+            breaker,
+            remembers=pseudonyms,
+            watches=machine.watches,
+        )
         for surface in SURFACES
     }
     ttl_s = plan.limits.session_ttl_ms / 1000
@@ -153,7 +164,12 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
 
     canary = new_canary() if plan.context.canary else None
     settings = Settings(
-        machine.today, token, notice if pseudonyms else None, canary, plan.context.lines
+        machine.today,
+        token,
+        notice if pseudonyms else None,
+        canary,
+        plan.context.lines,
+        thresholds_of(plan, thresholds),
     )
     engine = Engine(plan, lanes, Sessions(plan, machine.clock), settings)
     if any(lane.callers for lane in lanes.values()):

@@ -4,17 +4,18 @@ is told which checks have to be called, and brings their answers."""
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from time import perf_counter
 from typing import NamedTuple
 
 from guardkit.plan import Pending, Plan, RuleRow, Run
 from guardkit.semantics import Act
-from guardkit.types import SEVERITIES, Truth, Verdict
+from guardkit.types import SEVERITIES, Record, Truth, Verdict
 
 from ._acts import on_error, rewrites_matches
 from ._event import Event
+from ._expect import Expected, expected, topics_of
 from ._explain import Explanation, Memory, explained
 from ._lane import Cover, Lane
 from ._moment import Moment, Said, usable
@@ -58,6 +59,8 @@ class Settings:
     canary: str | None
     prompt: tuple[str, ...]
     """The lines of the system prompt, which `echo` protects."""
+    topics: Mapping[str, float] = field(default_factory=dict)
+    """From where the score of a check that the `model` block names counts as a yes."""
 
 
 class Engine:
@@ -128,6 +131,19 @@ class Engine:
             yield from self._call(silent, moment)
         return Measured(verdict, self._answers(moment))
 
+    def expect(
+        self, event: Event
+    ) -> Generator[tuple[Job, ...], Mapping[int, Said], Expected | None]:
+        """What the `model` block says of a question. Nothing is judged and nothing remembered."""
+        topics = topics_of(self.plan)
+        if not topics:
+            return None
+        moment = self.moment(event)
+        nodes = [moment.lane.node_of[name] for name in topics]
+        while silent := [node for node in nodes if moment.of(node) is None]:
+            yield from self._call(silent, moment)
+        return expected(self.plan, self._settings.topics, self._answers(moment))
+
     def _answers(self, moment: Moment) -> dict[str, Value]:
         """What each check of a surface says; None for what is no answer of its kind."""
         found: dict[str, Value] = {}
@@ -188,6 +204,7 @@ class Engine:
             yield from self._call(settled.pending, moment)
             settled = run.settle()
         judged = yield from self._stand(settled.truths, run, lane, moment)
+        watched = (yield from self._watch(run, lane, moment)) if lane.watches else ()
         later, first = yield from self._look_back(run, lane, moment)
         with self.sessions.lock:
             if state is not None and is_final:
@@ -202,7 +219,8 @@ class Engine:
         stops = self._stops(lane, event) if self.shares else lane.stops
         outcome = Outcome(self.plan, event, moment, judged, self._rank, self._checks, stops)
         verdict = outcome.verdict(self._settings.token(event))
-        verdict = verdict._replace(elapsed_us=_since(begun))
+        records = (*verdict.records, *watched) if watched else verdict.records
+        verdict = verdict._replace(elapsed_us=_since(begun), records=records)
         if verdict.session_closed and state is not None and is_final:
             self._close(state, outcome, judged)
         return verdict, outcome
@@ -322,6 +340,18 @@ class Engine:
                 if truth is Truth.YES:
                     return True
         return False
+
+    def _watch(
+        self, run: Run, lane: Lane, moment: Moment
+    ) -> Generator[tuple[Job, ...], Mapping[int, Said], tuple[Record, ...]]:
+        """What the conditions of monitors come to, a line of the ledger each."""
+        records: list[Record] = []
+        for root in lane.watches:
+            begun = perf_counter()
+            truth = yield from self._ask(root.node, run, moment)
+            by = f"monitor {root.name}"
+            records.append(Record(lane.surface, by, truth.name.lower(), _since(begun)))
+        return tuple(records)
 
     def _ask(
         self, node: int, run: Run, moment: Moment

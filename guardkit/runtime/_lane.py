@@ -11,6 +11,7 @@ from guardkit.plan import Check, CheckRow, Field, Plan, Root, RuleRow, Sequence,
 from guardkit.types import Surface, Truth
 
 from ._breaker import Breaker
+from ._expect import topics_of
 from ._fields import FieldTest, field_test
 from ._scan import Scanner, Sought
 
@@ -77,6 +78,8 @@ class Lane:
     """The longest one that may have a blank in it."""
     exemptions: Mapping[str, int]
     """The condition of each exemption that has one, by the exemption's name."""
+    watches: tuple[Root, ...]
+    """The conditions that monitors watch, where somebody listens."""
 
 
 def lane_of(
@@ -87,6 +90,7 @@ def lane_of(
     breaker: Callable[[str], Breaker],
     *,
     remembers: bool,
+    watches: bool = False,
 ) -> Lane:
     """Prepare one surface.
 
@@ -97,7 +101,9 @@ def lane_of(
         thresholds: Per node that compares `at` a rate, the score that rate stands for.
         breaker: Gives the breaker of a check, by name.
         remembers: Whether something is kept of every text.
+        watches: Whether somebody wants to know what monitors watch.
     """
+    watched = plan.asked("watch", surface) if watches else ()
     sought: list[Sought] = []
     readers: dict[int, Reader] = {}
     callers: dict[int, Calling] = {}
@@ -155,6 +161,7 @@ def lane_of(
         not quiet.rules
         and all(truth is Truth.NO for truth in quiet.known_truths.values())
         and not is_stateful
+        and not watched
         and "conversation" not in plan.surfaces
     )
     node_of = {name: node for node, group in names.items() for name in group}
@@ -192,18 +199,22 @@ def lane_of(
             default=0,
         ),
         exemptions={root.name: root.node for root in plan.asked("exempt", surface)},
+        watches=watched,
     )
 
 
 def _left_out(
     plan: Plan, surface: Surface, names: Mapping[int, tuple[str, ...]]
 ) -> dict[int, tuple[str, ...]]:
-    """Checks that no condition of the surface needs any more, but whose matches a rule shows.
+    """Checks that no condition of the surface needs, and somebody asks: they get ids of their own.
 
-    `a or (a and b)` is `a`; the matches of `b` still belong to the rule. They get ids of their own.
+    `a or (a and b)` is `a`; the matches of `b` still belong to the rule. And the `model` block
+    names checks that no rule has to ask.
     """
     placed = {name for group in names.values() for name in group}
     wanted: dict[str, None] = {}
+    if surface == "input":  # what tells whether a question is one to answer
+        wanted.update(dict.fromkeys(name for name in topics_of(plan) if name not in placed))
     for row in plan.rules:
         if surface in row.surfaces and row.mode != "retired":
             wanted.update(dict.fromkeys(name for name in row.speaks if name not in placed))

@@ -52,6 +52,8 @@ class Stream:
         vault: Gives real values back for the session's pseudonyms.
         judge: Judges the whole text at the end.
         ajudge: The same, awaiting checks that call out.
+        hear: Told of the verdict before the rest of the text goes out; gives the one that counts.
+        ahear: The same, awaiting whoever is told.
         says: Whether the message of a block is part of what comes out.
         restores: Whether the session's pseudonyms are undone in what comes out.
     """
@@ -64,6 +66,8 @@ class Stream:
         judge: Callable[[Event], Verdict],
         ajudge: Callable[[Event], Awaitable[Verdict]],
         *,
+        hear: Callable[[Verdict], Verdict] | None = None,
+        ahear: Callable[[Verdict], Awaitable[Verdict]] | None = None,
         says: bool = True,
         restores: bool = True,
     ) -> None:
@@ -74,6 +78,8 @@ class Stream:
         self._event = event
         self._judge = judge
         self._ajudge = ajudge
+        self._hear = hear
+        self._ahear = ahear
         self._says = says
         self._restorer = (
             vault.restorer(event.tenant, event.session)
@@ -152,13 +158,15 @@ class Stream:
         """The text is over: the rest of what may be shown."""
         if self._verdict is not None:
             return ""
-        return self._end(self._judge(self._whole()))
+        verdict = self._decided(self._judge(self._whole()))
+        return self._end(verdict if self._hear is None else self._hear(verdict))
 
     async def afinish(self) -> str:
         """The text is over: the rest of what may be shown."""
         if self._verdict is not None:
             return ""
-        return self._end(await self._ajudge(self._whole()))
+        verdict = self._decided(await self._ajudge(self._whole()))
+        return self._end(verdict if self._ahear is None else await self._ahear(verdict))
 
     # --- taking and giving
 
@@ -187,24 +195,26 @@ class Stream:
             )
         return replace(self._event, text=self._text)
 
-    def _end(self, verdict: Verdict) -> str:
-        shown = "".join(self._emitted)
+    def _decided(self, verdict: Verdict) -> Verdict:
+        """The verdict on the stream, after that on its whole text."""
+        if verdict.action in _STOPS:
+            return verdict
         if self._stopped is not None:
             # It was stopped for good, whatever else the rest of the text may be.
-            if verdict.action not in _STOPS:
-                verdict = self._stopped
-            self._verdict = verdict
-            return self._rest("")
-        if verdict.action in _STOPS:
-            self._verdict = verdict
-            return self._rest(self._said(verdict))
-        if not verdict.text.startswith(shown):
+            return self._stopped
+        if not verdict.text.startswith("".join(self._emitted)):
             # INVARIANT: what went out is the beginning of what may be delivered. Should it ever
             # not be, nothing more goes out, and the verdict says so.
-            self._verdict = verdict._replace(action="block", text=BLOCKED, message=BLOCKED)
-            return self._rest(self._said(self._verdict))
+            return verdict._replace(action="block", text=BLOCKED, message=BLOCKED)
+        return verdict
+
+    def _end(self, verdict: Verdict) -> str:
         self._verdict = verdict
-        return self._rest(verdict.text[len(shown) :])
+        if self._stopped is not None:
+            return self._rest("")
+        if verdict.action in _STOPS:
+            return self._rest(self._said(verdict))
+        return self._rest(verdict.text[len("".join(self._emitted)) :])
 
     def _rest(self, text: str) -> str:
         out = self._out(text)

@@ -2,6 +2,17 @@
 
 from ._find_texts import Lens
 from ._guarding import Guarding, Streaming
+from ._replied import text_of as reply_text
+from ._replied import text_of_chunk as chunk_text
 from ._wrap import Decorator, WrapOptions, wrap
 
-__all__ = ["Decorator", "Guarding", "Lens", "Streaming", "WrapOptions", "wrap"]
+__all__ = [
+    "Decorator",
+    "Guarding",
+    "Lens",
+    "Streaming",
+    "WrapOptions",
+    "chunk_text",
+    "reply_text",
+    "wrap",
+]

@@ -8,7 +8,7 @@ from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
 from guardkit.errors import Blocked, UsageError
-from guardkit.types import Record, Verdict
+from guardkit.types import Ledger, Record, Verdict
 
 from ._find_texts import MISSING, Lens, Source, Texts
 from ._fresh import Judgements, digests_of
@@ -27,6 +27,8 @@ Args = tuple[Any, ...]
 Collected = dict[str, list[str]]
 Per = Callable[[Mapping[str, Any]], Any]
 """Works a value out of the arguments of a call."""
+Tell = Callable[[Ledger], object]
+"""Told what an exchange came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Options:
     per_call: Mapping[str, Per]
     """Those of them that are worked out of the arguments."""
     watch: Watch | None = None
+    ledger: Tell | None = None
 
 
 class Stopped(NamedTuple):

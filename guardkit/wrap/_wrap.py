@@ -20,11 +20,13 @@ from typing import (
 
 from guardkit.errors import UsageError
 
-from ._exchange import Exchange, Options, Per, Prepared, Stopped, Streamed
+from ._exchange import Exchange, Options, Per, Prepared, Stopped, Streamed, Tell
 from ._find_texts import Lens, TextOption, find_texts
 from ._guarding import Context, Guarding
 from ._inject import place_for
 from ._judge import GOES
+from ._noted import Kind
+from ._noting import Build, noting
 from ._refuse import maker_for
 from ._steps import ADoes, Does, Watch, arun, run
 from ._streams import arelay_stream, relay_stream
@@ -50,6 +52,7 @@ class WrapOptions(TypedDict, total=False):
     inject: bool
     within: float
     watch: Watch | None
+    ledger: Tell | None
 
 
 class Decorator(Protocol):
@@ -85,6 +88,7 @@ def wrap(
     inject: bool = True,
     within: float = REVISED_WITHIN_S,
     watch: Watch | None = None,
+    ledger: Tell | None = None,
 ) -> Callable[P, R] | Decorator:
     """Put a guard around a callable that asks a model.
 
@@ -106,6 +110,7 @@ def wrap(
         within: Seconds that all revisions of one reply may take together.
         watch: Told of every verdict that is more than a pass, before it is carried out. The
             rounds of a revision stand in its ledger.
+        ledger: Told at the end of every exchange what it came to, and which layer made it so.
 
     Returns:
         A callable of the same kind and signature.
@@ -125,6 +130,7 @@ def wrap(
         "inject": inject,
         "within": within,
         "watch": watch,
+        "ledger": ledger,
     }
     if function is None:
         return cast("Decorator", functools.partial(wrap, guard, **options))
@@ -145,7 +151,7 @@ def wrap(
     exchange = Exchange(
         guard,
         texts,
-        Options(on_block, on_hold, within, reply, fixed, per_call, watch),
+        Options(on_block, on_hold, within, reply, fixed, per_call, watch, ledger),
         place_for(texts, name) if inject and guard.system_prompt else None,
         made or str,
     )
@@ -173,19 +179,30 @@ def _around(exchange: Exchange, function: Wrapped) -> Wrapped:
         target = target.func
     if not inspect.isroutine(target) and not inspect.isclass(target):
         target = type(target).__call__
-    watch = exchange.options.watch
-    does = Does(exchange.guard, function, watch)
-    adoes = ADoes(exchange.guard, function, watch)
-    if inspect.isasyncgenfunction(target):
-        made = _async_generator(exchange, adoes, function)
-    elif inspect.isgeneratorfunction(target):
-        made = _generator(exchange, does, adoes, function)
-    elif inspect.iscoroutinefunction(target):
-        made = _coroutine(exchange, adoes, function)
+    kind = _kind_of(target)
+    build = _builders[kind]
+    if exchange.options.ledger is None and not getattr(exchange.guard, "listens", False):
+        made = build(exchange, function)
     else:
-        made = _plain(exchange, does, adoes, function)
+        made = noting(exchange, function, build, kind)
     functools.update_wrapper(made, function)
     return made
+
+
+def _kind_of(target: Any) -> Kind:
+    if inspect.isasyncgenfunction(target):
+        return "async generator"
+    if inspect.isgeneratorfunction(target):
+        return "generator"
+    return "coroutine" if inspect.iscoroutinefunction(target) else "plain"
+
+
+def _does(exchange: Exchange, function: Wrapped) -> Does:
+    return Does(exchange.guard, function, exchange.options.watch)
+
+
+def _adoes(exchange: Exchange, function: Wrapped) -> ADoes:
+    return ADoes(exchange.guard, function, exchange.options.watch)
 
 
 def _fast(exchange: Exchange) -> tuple[int, str] | None:
@@ -200,7 +217,9 @@ def _fast(exchange: Exchange) -> tuple[int, str] | None:
     return (sys.maxsize if only.place is None else only.place), only.name
 
 
-def _coroutine(exchange: Exchange, does: ADoes, function: Wrapped) -> Wrapped:
+def _coroutine(exchange: Exchange, function: Wrapped) -> Wrapped:
+    does = _adoes(exchange, function)
+
     async def whole(*args: Any, **kwargs: Any) -> Any:
         return _settled(exchange, None, does, await arun(exchange.whole(args, kwargs), does))
 
@@ -235,7 +254,9 @@ def _coroutine(exchange: Exchange, does: ADoes, function: Wrapped) -> Wrapped:
     return guarded
 
 
-def _plain(exchange: Exchange, does: Does, adoes: ADoes, function: Wrapped) -> Wrapped:
+def _plain(exchange: Exchange, function: Wrapped) -> Wrapped:
+    does, adoes = _does(exchange, function), _adoes(exchange, function)
+
     def whole(*args: Any, **kwargs: Any) -> Any:
         return _settled(exchange, does, adoes, run(exchange.whole(args, kwargs), does, adoes))
 
@@ -273,7 +294,9 @@ def _plain(exchange: Exchange, does: Does, adoes: ADoes, function: Wrapped) -> W
     return guarded
 
 
-def _generator(exchange: Exchange, does: Does, adoes: ADoes, function: Wrapped) -> Wrapped:
+def _generator(exchange: Exchange, function: Wrapped) -> Wrapped:
+    does, adoes = _does(exchange, function), _adoes(exchange, function)
+
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         prepared = run(exchange.prepare(args, kwargs), does, adoes)
         if isinstance(prepared, Stopped):
@@ -285,7 +308,9 @@ def _generator(exchange: Exchange, does: Does, adoes: ADoes, function: Wrapped) 
     return guarded
 
 
-def _async_generator(exchange: Exchange, does: ADoes, function: Wrapped) -> Wrapped:
+def _async_generator(exchange: Exchange, function: Wrapped) -> Wrapped:
+    does = _adoes(exchange, function)
+
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         prepared = await arun(exchange.prepare(args, kwargs), does)
         if isinstance(prepared, Stopped):
@@ -302,6 +327,14 @@ def _async_generator(exchange: Exchange, does: ADoes, function: Wrapped) -> Wrap
     return guarded
 
 
+_builders: dict[Kind, Build] = {
+    "plain": _plain,
+    "coroutine": _coroutine,
+    "generator": _generator,
+    "async generator": _async_generator,
+}
+
+
 def _settled(exchange: Exchange, does: Does | None, adoes: ADoes, result: Any) -> Any:
     """A reply as it is; a stream that the callable gave back, guarded."""
     if type(result) is not Streamed:
@@ -309,9 +342,7 @@ def _settled(exchange: Exchange, does: Does | None, adoes: ADoes, result: Any) -
     stream, prepared = result.stream, result.prepared
     if hasattr(type(stream), "__aiter__"):
         return arelay_stream(exchange, adoes, stream, prepared)
-    return relay_stream(
-        exchange, does or Does(exchange.guard, str, exchange.options.watch), stream, prepared
-    )
+    return relay_stream(exchange, does or _does(exchange, str), stream, prepared)
 
 
 async def _later(exchange: Exchange, does: ADoes, result: Awaitable[Any]) -> Any:

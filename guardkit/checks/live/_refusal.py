@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardkit.catalog import Answer, Setting, Subject
 from guardkit.errors import BindError
+from guardkit.types import Refusal
 
 from .._refusal import LABELS
 from ._matches import Program, TooManyError, iter_all, prepare
@@ -88,7 +90,7 @@ class RefusalReader:
         """One of `LABELS`."""
         return Answer(self.label_of(subject.text))
 
-    def label_of(self, text: str) -> str:
+    def label_of(self, text: str) -> Refusal:
         """How a reply refuses."""
         reply = text.strip()[:READ].translate(_APOSTROPHES)
         programs = self._ascii if reply.isascii() else self._other
@@ -112,3 +114,13 @@ def _places(program: Program, text: str) -> list[tuple[int, int]]:
         return list(iter_all(program, text))
     except TooManyError:
         return [(0, len(text))]
+
+
+@cache
+def _reader() -> RefusalReader:
+    return RefusalReader()
+
+
+def read_by_phrases(reply: str) -> Refusal:
+    """How a reply refuses; see `RefusalReader`."""
+    return _reader().label_of(reply)

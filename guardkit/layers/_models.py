@@ -1,0 +1,256 @@
+"""The weights of a deployment: a callable, or a server that speaks the chat format."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from guardkit.diagnostics import visible
+from guardkit.errors import UsageError
+
+Message = Mapping[str, object]
+Model = Callable[[Sequence[Message], Sequence[str]], Awaitable[Any]]
+"""Given messages and retrieved documents, gives a reply of any shape that `wrap` can read."""
+
+MOST_REPLY: Final = 8 << 20
+"""Bytes of one reply of a server."""
+_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_TRIES: Final = 3
+_PROMPTS: Final = frozenset({"prompt", "text", "question", "query", "input"})
+
+
+class ServerError(Exception):
+    """A server that gave no reply. It quotes nothing of what was said.
+
+    Args:
+        shown: What the ledger may say of it: `HTTP 503`.
+        code: The server's own word for the reason, where it gave a plain one.
+    """
+
+    def __init__(self, shown: str, code: str = "") -> None:
+        super().__init__(shown)
+        self.shown = shown
+        self.code = code
+
+
+def says(reply: Any) -> Model:
+    """A model that always gives this reply: what comes out of weights that gave way."""
+
+    async def model(messages: Sequence[Message], documents: Sequence[str]) -> Any:
+        return reply
+
+    return model
+
+
+def model_of(function: Callable[..., Any]) -> Model:
+    """A callable of a program as a model.
+
+    It is given the messages, or the last text of the user where its only required parameter is
+    called `prompt` or is annotated `str`. One that takes `documents` gets them apart; for others
+    they stand before the question. What is not async runs in a thread.
+
+    Raises:
+        UsageError: It cannot be called with one argument.
+    """
+    wants_text, takes_documents = _reads(function)
+    target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    is_async = inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
+
+    async def model(messages: Sequence[Message], documents: Sequence[str]) -> Any:
+        given: list[Message] = [dict(message) for message in messages]
+        extra: dict[str, Any] = {"documents": list(documents)} if takes_documents else {}
+        if documents and not takes_documents:
+            given = with_documents(given, documents)
+        said: Any = _last_text(given) if wants_text else given
+        if is_async:
+            made = function(said, **extra)
+            return await made if hasattr(made, "__await__") else made
+        from anyio.to_thread import run_sync
+
+        made = await run_sync(lambda: function(said, **extra), abandon_on_cancel=True)
+        return await made if hasattr(made, "__await__") else made
+
+    return model
+
+
+def named_model(name: str) -> Model:
+    """The model `module:callable`, looked for in the working folder too.
+
+    Raises:
+        UsageError: There is none, or its module does not load.
+    """
+    module, colon, path = name.partition(":")
+    if not (module and colon and path):
+        raise UsageError(f"`{visible(name)}` is no `module:callable`")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever the user's module does when it loads
+        why = f"{type(error).__name__}: {visible(str(error))[:200]}"
+        raise UsageError(f"`{visible(module)}` cannot be imported ({why})") from None
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise UsageError(f"`{visible(module)}` has no callable `{visible(path)}`")
+    return model_of(found)
+
+
+def with_documents(messages: Sequence[Message], documents: Sequence[str]) -> list[Message]:
+    """The messages with documents in front of the last question, as many programs send them."""
+    shown = "\n\n".join(f"<document>\n{text}\n</document>" for text in documents)
+    made = [dict(message) for message in messages]
+    for message in reversed(made):
+        if message.get("role") == "user" and isinstance(message.get("content"), str):
+            message["content"] = f"{shown}\n\n{message['content']}"
+            return list(made)
+    return [*made, {"role": "user", "content": shown}]
+
+
+def _reads(function: Callable[..., Any]) -> tuple[bool, bool]:
+    """Whether a callable takes one text, and whether it takes documents."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False, False
+    named = [
+        one
+        for one in parameters.values()
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if not named and not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
+        raise UsageError("a model takes the messages as its first argument, and this takes none")
+    first = named[0] if named else None
+    wants_text = first is not None and (
+        first.annotation in (str, "str")
+        or (first.annotation is inspect.Parameter.empty and first.name in _PROMPTS)
+    )
+    return wants_text, "documents" in parameters
+
+
+def _last_text(messages: Sequence[Message]) -> str:
+    for message in reversed(messages):
+        content = message.get("content")
+        if message.get("role") == "user" and isinstance(content, str):
+            return content
+    return ""
+
+
+# --- servers
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that speaks the chat completions format; call it as a `Model`.
+
+    Args:
+        base_url: Up to and with `/v1`, as its clients have it.
+        model: The name of the model.
+        key: Sent as a bearer token.
+        timeout_s: How long one request may take.
+        options: Further fields of the request: `{"temperature": 0}`.
+    """
+
+    base_url: str
+    model: str = "default"
+    key: str = field(default="", repr=False)
+    timeout_s: float = 60.0
+    options: Mapping[str, object] = field(default_factory=dict)
+    _kept: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"`{visible(self.base_url)}` is no http or https address")
+
+    async def __call__(self, messages: Sequence[Message], documents: Sequence[str]) -> Any:
+        """The reply to some messages.
+
+        Raises:
+            ServerError: There is none.
+        """
+        from anyio.to_thread import run_sync
+
+        said = with_documents(messages, documents) if documents else list(messages)
+        body = {**self.options, "model": self.model, "messages": said}
+        return await run_sync(self._ask, json.dumps(body).encode(), abandon_on_cancel=True)
+
+    def _ask(self, body: bytes) -> Any:
+        error = ServerError("no reply")
+        for attempt in range(_TRIES):
+            try:
+                status, waits, content = self._post(body)
+            except TimeoutError:
+                raise ServerError("timed out") from None
+            except (OSError, HTTPException) as raised:
+                self._kept.connection = None
+                error = ServerError(f"unreachable ({type(raised).__name__})")
+                waits = 0.2 * 2**attempt
+            else:
+                if status == 200:
+                    return _reply(content)
+                error = ServerError(f"HTTP {status}", _code(content))
+                if status not in _AGAIN or error.code:
+                    raise error
+                waits = waits or 0.5 * 2**attempt
+            if attempt + 1 < _TRIES:
+                time.sleep(min(waits, 10.0))
+        raise error
+
+    def _post(self, body: bytes) -> tuple[int, float, bytes]:
+        parts = urlsplit(self.base_url)
+        connection = getattr(self._kept, "connection", None)
+        if connection is None:
+            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+            connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
+            self._kept.connection = connection
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        path = parts.path.rstrip("/") + "/chat/completions"
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read(MOST_REPLY + 1)
+        except BaseException:
+            connection.close()
+            self._kept.connection = None
+            raise
+        if len(content) > MOST_REPLY:
+            connection.close()
+            self._kept.connection = None
+            raise ServerError("a reply beyond all bounds")
+        asked = answer.getheader("Retry-After") or ""
+        return answer.status, float(asked) if asked.isdigit() else 0.0, content
+
+
+def _reply(content: bytes) -> Any:
+    try:
+        reply = json.loads(content)
+    except ValueError:
+        raise ServerError("a reply that is not JSON") from None
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(choices, list) or not choices:
+        raise ServerError("a reply without choices")
+    return reply
+
+
+def _code(content: bytes) -> str:
+    """The reason in an error's body, where it is one of the short words that providers use."""
+    try:
+        error = json.loads(content)["error"]
+        code = error.get("code") or error.get("type")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return code if isinstance(code, str) and code.replace("_", "").isalnum() else ""
