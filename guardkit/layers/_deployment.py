@@ -151,8 +151,7 @@ class Deployment:
                 reply = await weights(messages, documents)
             if hasattr(type(reply), "__aiter__"):
                 return _listened(reply, heard, self.timeout_s)
-            if not hasattr(type(reply), "__next__"):
-                heard.append(reply_text(reply))
+            heard.append(reply_text(reply))
             return reply
 
         session = f"exchange {secrets.token_hex(8)}"
@@ -210,6 +209,4 @@ async def _shown(reply: Any) -> str:
     """What the user reads of a reply, or of a stream to its end."""
     if hasattr(type(reply), "__aiter__"):
         return "".join([chunk_text(chunk) async for chunk in reply])
-    if hasattr(type(reply), "__next__"):
-        return "".join(chunk_text(chunk) for chunk in reply)
     return reply_text(reply)

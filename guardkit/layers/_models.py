@@ -6,11 +6,10 @@ import importlib
 import inspect
 import json
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -78,9 +77,16 @@ def model_of(function: Callable[..., Any]) -> Model:
         from anyio.to_thread import run_sync
 
         made = await run_sync(lambda: function(said, **extra), abandon_on_cancel=True)
+        if hasattr(type(made), "__next__"):  # it waits for its chunks, so a thread takes them
+            return _given(await run_sync(list, made, abandon_on_cancel=True))
         return await made if hasattr(made, "__await__") else made
 
     return model
+
+
+async def _given(chunks: list[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        yield chunk
 
 
 def named_model(name: str) -> Model:
@@ -167,7 +173,12 @@ class Server:
     key: str = field(default="", repr=False)
     timeout_s: float = 60.0
     options: Mapping[str, object] = field(default_factory=dict)
-    _kept: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+    _idle: list[HTTPConnection] = field(default_factory=list, repr=False, compare=False)
+    """Open connections that nobody uses; appending and popping are atomic."""
+
+    def __del__(self) -> None:
+        for connection in self._idle:
+            connection.close()
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -194,7 +205,6 @@ class Server:
             except TimeoutError:
                 raise ServerError("timed out") from None
             except (OSError, HTTPException) as raised:
-                self._kept.connection = None
                 error = ServerError(f"unreachable ({type(raised).__name__})")
                 waits = 0.2 * 2**attempt
             else:
@@ -210,11 +220,11 @@ class Server:
 
     def _post(self, body: bytes) -> tuple[int, float, bytes]:
         parts = urlsplit(self.base_url)
-        connection = getattr(self._kept, "connection", None)
-        if connection is None:
+        if self._idle:
+            connection = self._idle.pop()
+        else:
             kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
             connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
-            self._kept.connection = connection
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
@@ -223,14 +233,14 @@ class Server:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             content = answer.read(MOST_REPLY + 1)
+            if len(content) > MOST_REPLY:
+                raise ServerError("a reply beyond all bounds")
+            if answer.length:
+                raise IncompleteRead(content, answer.length)
         except BaseException:
             connection.close()
-            self._kept.connection = None
             raise
-        if len(content) > MOST_REPLY:
-            connection.close()
-            self._kept.connection = None
-            raise ServerError("a reply beyond all bounds")
+        self._idle.append(connection)
         asked = answer.getheader("Retry-After") or ""
         return answer.status, float(asked) if asked.isdigit() else 0.0, content
 

@@ -81,8 +81,8 @@ class Notes:
         self._records.append(whole)
         if layer == "output" and verdict.action == "rewrite":
             self._rewritten.append(verdict)
-        if layer == "output" and verdict.action == "revise":
-            self._revised = self._revised or verdict
+        if layer == "output" and verdict.action == "revise" and self._revised is None:
+            self._revised = verdict
 
     def cleared(self, surface: str) -> None:
         """A glance was enough."""
