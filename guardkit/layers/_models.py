@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 Message = Mapping[str, object]
 Model = Callable[[Sequence[Message], Sequence[str]], Awaitable[Any]]
@@ -198,6 +200,8 @@ class Server:
         return await run_sync(self._ask, json.dumps(body).encode(), abandon_on_cancel=True)
 
     def _ask(self, body: bytes) -> Any:
+        from http.client import HTTPException
+
         error = ServerError("no reply")
         for attempt in range(_TRIES):
             try:
@@ -219,6 +223,8 @@ class Server:
         raise error
 
     def _post(self, body: bytes) -> tuple[int, float, bytes]:
+        from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
+
         parts = urlsplit(self.base_url)
         if self._idle:
             connection = self._idle.pop()
