@@ -19,6 +19,10 @@ from .test_static_speed import pages
 HERE = Path(__file__).parent
 HARD = HERE.parent / "policies" / "chat" / "cases" / "lookalikes.jsonl"
 TARGET_P50_MS, TARGET_P99_MS, TARGET_SPARED = 1.0, 25.0, 0.95
+FLOORS = {"ordinary": 0.85, "hard": 0.5, "prose of 1,000": 0.2}
+"""Which share of the texts the mini model is not asked about, at least."""
+SLOWEST_P50_MS = {"ordinary": 4.0, "hard": 10.0, "prose of 1,000": 40.0}
+"""Of the processor's time."""
 
 
 def _ordinary() -> list[str]:
@@ -67,6 +71,9 @@ def test_chat(benchmark: BenchmarkFixture, kind: str) -> None:
     at = iter(texts * 1_000)
     benchmark.pedantic(lambda: guard.check(next(at)), rounds=40, warmup_rounds=5)
     assert passed / count >= 0.9
+    # Well below what was measured (91 % and 62 %): on a busy machine counts hold, times do not.
+    assert spared / count >= FLOORS[kind]
+    assert work[49] * 1e3 < SLOWEST_P50_MS[kind]
 
 
 def _asks_mini(verdict: Verdict) -> bool:

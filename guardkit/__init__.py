@@ -13,6 +13,7 @@ from guardkit._util.lazily import loader as _loader
 
 if TYPE_CHECKING:
     from guardkit.errors import (
+        AuditError,
         BindError,
         Blocked,
         CheckError,
@@ -22,23 +23,29 @@ if TYPE_CHECKING:
     )
     from guardkit.guard import Guard, load, loads, scan
     from guardkit.runtime import MemoryHolds, SqliteHolds
-    from guardkit.types import Finding, Record, Verdict
+    from guardkit.telemetry import Audit, LogAlarm, Webhook
+    from guardkit.types import Finding, Ledger, Record, Verdict
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
+    "AuditError",
     "BindError",
     "Blocked",
     "CheckError",
     "Finding",
     "Guard",
     "GuardkitError",
+    "Ledger",
+    "LogAlarm",
     "MemoryHolds",
     "PolicyError",
     "Record",
     "SqliteHolds",
     "UsageError",
     "Verdict",
+    "Webhook",
     "__version__",
     "load",
     "loads",
@@ -48,6 +55,7 @@ __all__ = [
 # The room that each name comes from.
 _ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (
+        "AuditError",
         "BindError",
         "Blocked",
         "CheckError",
@@ -57,7 +65,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "guard": ("Guard", "load", "loads", "scan"),
     "runtime": ("MemoryHolds", "SqliteHolds"),
-    "types": ("Finding", "Record", "Verdict"),
+    "telemetry": ("Audit", "LogAlarm", "Webhook"),
+    "types": ("Finding", "Ledger", "Record", "Verdict"),
 }
 
 __getattr__ = _loader(__name__, _ROOMS)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,10 +48,13 @@ from ._bench_report import compared, summed_up, tables
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._moving_line import MovingLine, bar
-from ._policies import CONTEXT, PARAM, STD, SURFACE, Params, facts_of
+from ._policies import CONTEXT, PACKS, PARAM, STD, SURFACE, Params, facts_of
 from ._screen import Screen, screen
 from ._verbs import verb, version
 from ._write import write_or_complain
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 _SECONDS = 18.0
 _QUICK_SECONDS = 3.0
@@ -147,6 +150,7 @@ def _percent(context: click.Context, param: click.Parameter, given: str) -> floa
 )
 @CONTEXT
 @PARAM
+@PACKS
 @STD
 def command(
     policy: str,
@@ -164,6 +168,7 @@ def command(
     may_lack: bool,
     facts: Params,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Measure what a policy costs on this machine, against its budgets.
@@ -188,7 +193,7 @@ def command(
     if texts is not None and not texts:
         show.say(show.err.paint("there is nothing to judge", "warn"))
         return NOTHING
-    made = _bound(show, policy, params, std, may_lack=may_lack)
+    made = _bound(show, policy, params, std, packs, may_lack=may_lack)
     if made is None:
         return WRONG
     guard, machine, loading = made
@@ -312,17 +317,23 @@ def _cases(name: str, on: Surface) -> Iterable[Case | BrokenRow]:
 
 
 def _bound(
-    show: Screen, name: str, params: Params, std: Path | None, *, may_lack: bool
+    show: Screen,
+    name: str,
+    params: Params,
+    std: Path | None,
+    packs: Installed | None,
+    *,
+    may_lack: bool,
 ) -> tuple[Guard, Machine, Loading] | None:
     """The guard of a policy and how long it took to make, or None when people were told why not."""
     path = policy_path(name)
     begun = perf_counter()
-    plan = planned_file(show, path.as_posix(), dict(params), std)
+    plan = planned_file(show, path.as_posix(), dict(params), std, packs)
     if plan is None:
         return None
     compiled = perf_counter()
     folder = folder_of(path.parent, std)
-    machine = Machine(data_of(path.parent, std), folder=folder, may_lack=may_lack)
+    machine = Machine(data_of(path.parent, std, packs), folder=folder, may_lack=may_lack)
     try:
         guard, bind_us = _timed(plan, machine)
         _, again_us = _timed(plan, machine)

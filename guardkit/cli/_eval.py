@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -24,7 +24,7 @@ from guardkit.evals import (
     evaluate,
     guard_for,
 )
-from guardkit.guard import Guard, policy_path, shipped
+from guardkit.guard import Guard, policy_path
 from guardkit.types import Action, Surface
 
 from ._compiled import checked_file
@@ -32,10 +32,13 @@ from ._eval_report import report_lines
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._findings import show_frames
 from ._moving_line import MovingLine, bar
-from ._policies import CONTEXT, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 from ._write import write_or_complain
+
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
 
 _FIGURES: Final = ("recall", "precision", "f1", "auc", "false_alarms")
 
@@ -147,6 +150,7 @@ def _meanings(
 )
 @CONTEXT
 @PARAM
+@PACKS
 @STD
 def command(
     policy: str,
@@ -165,6 +169,7 @@ def command(
     ceilings: tuple[Gate, ...],
     facts: Params,
     params: Params,
+    packs: Installed | None,
     std: Path | None,
 ) -> int:
     """Measure a policy on labelled texts.
@@ -193,7 +198,7 @@ def command(
     if not cases.count:
         show.say(show.err.paint("there are no texts", "warn"))
         return NOTHING
-    guard = _guard(show, policy, params, std)
+    guard = _guard(show, policy, params, std, packs)
     if guard is None:
         return WRONG
     made = evaluate(
@@ -240,29 +245,25 @@ def _chosen(cases: CaseFiles) -> tuple[str, ...]:
     return (f"{of}, at most {sample.per_source:,} of one source and label",)
 
 
-def _guard(show: Screen, name: str, params: Params, std: Path | None) -> Guard | None:
+def _guard(
+    show: Screen, name: str, params: Params, std: Path | None, packs: Installed | None
+) -> Guard | None:
     """The guard of a policy, or of a module by itself; None when people have been told why."""
-    path = _path(name, std)
-    policy = checked_file(show, path.as_posix(), dict(params), std)
+    path = policy_path(name)
+    if std is not None and name.startswith("std/"):  # the modules under work, not those that ship
+        short = name.removeprefix("std/")
+        path = std / short / f"{Path(short).name}.guard"
+    policy = checked_file(show, path.as_posix(), dict(params), std, packs)
     if policy is None:
         return None
     try:
-        return guard_for(policy, path, std)
+        return guard_for(policy, path, std, packs)
     except PolicyError as error:
         show_frames(show, error.diagnostics)
     except BindError as error:
         for problem in error.problems:
             show.complain(problem)
     return None
-
-
-def _path(name: str, std: Path | None) -> Path:
-    """The file that is meant; `std/NAME` is a module that ships, where no file has that name."""
-    path = policy_path(name)
-    if not path.exists() and name.startswith("std/"):
-        short = name.removeprefix("std/")
-        return (std or shipped("policies") / "std") / short / f"{Path(short).name}.guard"
-    return path
 
 
 # --- gates

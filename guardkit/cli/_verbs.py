@@ -53,7 +53,12 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("bench", "Measure what a policy costs on this machine"),
             ("diff", "Show which verdicts change between two policies"),
             ("explain", "Show the page of a diagnostic, or why a verdict is what it is"),
+            ("attribute", "Say which layer refused or failed, and how surely"),
         ),
+    ),
+    (
+        "Watch it",
+        (("audit", "Verify and export the record of what was judged"),),
     ),
 )
 ONE_LINERS = dict(line for _, verbs in SECTIONS for line in verbs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from math import log10, sqrt
-from typing import Final, NamedTuple
+from typing import Final
 
-from guardkit._util.shares import Share
+from guardkit.pages import Spot, drawing, length, line_through, percent, text_at
 
 from ._numbers import Estimate, Histogram, Point, Scored
 
@@ -22,25 +22,6 @@ _DOWN: Final = _HIGH - _TOP - _BOTTOM
 _DECADES: Final = 3
 
 
-class _Spot(NamedTuple):
-    x: float
-    y: float
-
-
-def whisker(share: Share, style: str) -> str:
-    """A share and its interval on a line from 0 to 100 %. The numbers stand beside it."""
-    if share.value is None:
-        return ""
-    low, high = share.interval
-    at, left, right = (4 + 112 * part for part in (share.value, low, high))
-    return (
-        '<svg viewBox="0 0 120 16" aria-hidden="true">'
-        '<path class="grid" d="M4 8H116M4 5V11M60 6V10M116 5V11"/>'
-        f'<path class="{style}-line" d="M{left:.1f} 8H{right:.1f}"/>'
-        f'<circle class="{style}" cx="{at:.1f}" cy="8" r="3.2"/></svg>'
-    )
-
-
 def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
     """Recall over the false alarm rate; small rates in detail, or evenly spread."""
     least = max(1 / max(benign, 10), 10.0**-_DECADES) if is_log else 0.0
@@ -50,10 +31,10 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
             return _LEFT + _ACROSS * rate
         return _LEFT + _ACROSS * (1 - log10(max(rate, least)) / log10(least))
 
-    spots = [_Spot(across(0), _down(0))]
+    spots = [Spot(across(0), _down(0))]
     for _, rate, recall in score.curve:
         # Between two thresholds nothing is found without the next one: steps, not slopes.
-        spots += [_Spot(across(rate), spots[-1].y), _Spot(across(rate), _down(recall))]
+        spots += [Spot(across(rate), spots[-1].y), Spot(across(rate), _down(recall))]
     rates = (
         [r for r in (0.0001, 0.001, 0.01, 0.1, 1.0) if r >= least * 0.999]
         if is_log
@@ -61,11 +42,11 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
     )
     chance = (
         "".join(
-            f"{'L' if i else 'M'}{_n(across(r))} {_n(_down(r))}"
+            f"{'L' if i else 'M'}{length(across(r))} {length(_down(r))}"
             for i, r in enumerate(10 ** (log10(least) * (1 - k / 24)) for k in range(25))
         )
         if is_log
-        else f"M{_LEFT} {_n(_down(0))}L{_LEFT + _ACROSS} {_n(_down(1))}"
+        else f"M{_LEFT} {length(_down(0))}L{_LEFT + _ACROSS} {length(_down(1))}"
     )
     marks = []
     for one in score.at_rates:
@@ -73,7 +54,7 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
             rate = one.point.counts.false_alarms.value or 0.0
             recall = one.point.counts.recall.value or 0.0
             x, y = across(rate), _down(recall)
-            marks.append(f'<circle class="dot" cx="{_n(x)}" cy="{_n(y)}" r="3.4"/>')
+            marks.append(f'<circle class="dot" cx="{length(x)}" cy="{length(y)}" r="3.4"/>')
     said = "" if score.auc is None else f"Area under the curve {_estimate(score.auc)}. "
     told = " ".join(
         f"Found at {100 * one.rate:g} % false alarms: {percent(one.point.counts.recall.value)}."
@@ -93,7 +74,7 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
             "found",
         )
         + f'<path class="dash" d="{chance}"/>'
-        + f'<path class="line" d="{_path(spots)}"/>'
+        + f'<path class="line" d="{line_through(spots)}"/>'
         + "".join(marks)
         + area
     )
@@ -102,12 +83,12 @@ def roc(score: Scored, benign: int, name: str, *, is_log: bool) -> str:
 
 def precision_recall(score: Scored, prevalence: float, name: str) -> str:
     """Precision over recall, and what chance would give."""
-    spots: list[_Spot] = []
+    spots: list[Spot] = []
     for recall, precision in score.precision:
         x = _LEFT + _ACROSS * recall
         if not spots:
-            spots.append(_Spot(_LEFT, _down(precision)))
-        spots += [_Spot(x, spots[-1].y), _Spot(x, _down(precision))]
+            spots.append(Spot(_LEFT, _down(precision)))
+        spots += [Spot(x, spots[-1].y), Spot(x, _down(precision))]
     chance = _down(prevalence)
     body = (
         _frame(
@@ -115,8 +96,8 @@ def precision_recall(score: Scored, prevalence: float, name: str) -> str:
             "found (recall)",
             "precision",
         )
-        + f'<path class="dash" d="M{_LEFT} {_n(chance)}H{_LEFT + _ACROSS}"/>'
-        + f'<path class="line" d="{_path(spots)}"/>'
+        + f'<path class="dash" d="M{_LEFT} {length(chance)}H{_LEFT + _ACROSS}"/>'
+        + f'<path class="line" d="{line_through(spots)}"/>'
     )
     said = (
         ""
@@ -146,13 +127,13 @@ def histogram(shape: Histogram, cut: float | None, name: str) -> str:
                 # A single text among thousands is still to be seen.
                 tall = max(half * sqrt(count / most), 1.0)
                 y = middle if side > 0 else middle - tall
-                across = f"h{_n(width - 1)}v{_n(tall)}h{_n(1 - width)}z"
-                path += f"M{_n(_LEFT + at * width + 0.5)} {_n(y)}{across}"
+                across = f"h{length(width - 1)}v{length(tall)}h{length(1 - width)}z"
+                path += f"M{length(_LEFT + at * width + 0.5)} {length(y)}{across}"
         pieces.append(f'<path class="{style}" d="{path}"/>')
     span = shape.high - shape.low
     ticks = [shape.low + span * part for part in (0, 0.25, 0.5, 0.75, 1)]
     pieces += [
-        f'<path class="axis" d="M{_LEFT} {_n(middle)}H{_LEFT + _ACROSS}"/>',
+        f'<path class="axis" d="M{_LEFT} {length(middle)}H{_LEFT + _ACROSS}"/>',
         f'<path class="axis" d="M{_LEFT} {_TOP + _DOWN}H{_LEFT + _ACROSS}"/>',
         *(
             _text(_LEFT + _ACROSS * (tick - shape.low) / span, _TOP + _DOWN + 14, f"{tick:.3g}")
@@ -174,7 +155,7 @@ def histogram(shape: Histogram, cut: float | None, name: str) -> str:
         x = _LEFT + _ACROSS * (cut - shape.low) / span
         anchor = "end" if x > _LEFT + _ACROSS * 0.6 else "start"
         pieces += [
-            f'<path class="cut" d="M{_n(x)} {_TOP + 12}V{_TOP + _DOWN}"/>',
+            f'<path class="cut" d="M{length(x)} {_TOP + 12}V{_TOP + _DOWN}"/>',
             _text(x + (-4 if anchor == "end" else 4), _TOP + 22, f"{cut:.4g}", anchor),
         ]
     said = f"{sum(shape.harmful)} harmful and {sum(shape.benign)} benign texts. "
@@ -202,8 +183,8 @@ def trade(sweep: Sequence[Point], name: str) -> str:
             tall = max(_DOWN * (value or 0) / 1000, 0.8 if value else 0)
             y = _TOP + _DOWN - tall
             pieces.append(
-                f'<path class="{style}" d="M{_n(x + step * 0.14 + shift)} {_n(y)}'
-                f'h{_n(step * 0.34)}v{_n(tall)}h{_n(-step * 0.34)}z"/>'
+                f'<path class="{style}" d="M{length(x + step * 0.14 + shift)} {length(y)}'
+                f'h{length(step * 0.34)}v{length(tall)}h{length(-step * 0.34)}z"/>'
             )
     skip = -(-len(known) // 6)
     labels = [
@@ -223,11 +204,7 @@ def trade(sweep: Sequence[Point], name: str) -> str:
 
 
 def _svg(title: str, told: str, body: str, style: str = "") -> str:
-    kind = f' class="{style}"' if style else ""
-    return (
-        f'<svg{kind} viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="{escape(title)}. '
-        f'{escape(told)}"><title>{escape(title)}</title>{body}</svg>'
-    )
+    return drawing(title, told, body, wide=_WIDE, high=_HIGH, style=style)
 
 
 def _frame(
@@ -238,12 +215,12 @@ def _frame(
 ) -> str:
     lines, texts = [], []
     for part, label in zip((0.0, 0.5, 1.0), tall, strict=True):
-        y = _n(_down(part))
+        y = length(_down(part))
         lines.append(f"M{_LEFT} {y}H{_LEFT + _ACROSS}")
         texts.append(_text(_LEFT - 5, _down(part) + 3.5, label, "end"))
     for x, label in ticks:
         texts.append(_text(x, _TOP + _DOWN + 14, label))
-    lines += [f"M{_LEFT} {_n(_down(part))}H{_LEFT + _ACROSS}" for part in (0.25, 0.75)]
+    lines += [f"M{_LEFT} {length(_down(part))}H{_LEFT + _ACROSS}" for part in (0.25, 0.75)]
     return (
         f'<path class="grid" d="{"".join(lines)}"/>'
         f'<path class="axis" d="M{_LEFT} {_TOP + _DOWN}H{_LEFT + _ACROSS}"/>'
@@ -255,37 +232,15 @@ def _frame(
 
 
 def _text(x: float, y: float, said: str, anchor: str = "middle", style: str = "") -> str:
-    kind = f' class="{style}"' if style else ""
-    return f'<text{kind} x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}">{escape(said)}</text>'
-
-
-def _path(spots: Sequence[_Spot]) -> str:
-    """Points joined, those on one line left out."""
-    kept: list[_Spot] = []
-    for spot in spots:
-        if len(kept) > 1 and (
-            kept[-2].x == kept[-1].x == spot.x or kept[-2].y == kept[-1].y == spot.y
-        ):
-            kept.pop()
-        kept.append(spot)
-    return "".join(f"{'L' if i else 'M'}{_n(p.x)} {_n(p.y)}" for i, p in enumerate(kept))
+    return text_at(Spot(x, y), said, anchor, style)
 
 
 def _down(share: float) -> float:
     return _TOP + _DOWN * (1 - share)
 
 
-def _n(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
-
-
 def _tick(rate: float) -> str:
     return f"{100 * rate:g} %" if rate else "0"
-
-
-def percent(share: float | None) -> str:
-    """A share as it is read; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def _estimate(one: Estimate) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Final
 
-from . import _html_charts as charts
-from ._evaluate import Evaluation, Subject
-from ._html_cells import (
+from guardkit.pages import (
+    NONE,
     and_more,
     counted,
     digits,
     framed,
+    percent,
+    safe,
     share_text,
     shown,
     spelled,
@@ -20,6 +20,9 @@ from ._html_cells import (
     th,
     tr,
 )
+
+from . import _html_charts as charts
+from ._evaluate import Evaluation, Subject
 from ._numbers import RATES, Estimate, Scored
 
 _MOST_SCORES: Final = 60
@@ -37,9 +40,9 @@ def score_table(scores: Sequence[Subject]) -> str:
         for one in score.at_rates:
             share = None if one.point is None else one.point.counts.recall.value
             styles = ["none"] * (share is None) + ["wide"] * (one.rate == RATES[0])
-            cells.append(td(charts.percent(share), " ".join(styles)))
+            cells.append(td(percent(share), " ".join(styles)))
         if not score.at_rates:
-            cells += [td("–", "none wide"), td("–", "none"), td("–", "none")]
+            cells += [td(NONE, "none wide"), td(NONE, "none"), td(NONE, "none")]
         cells.append(td(digits(score.average_precision), "wide"))
         cells.append(td(digits(score.brier), "wide"))
         rows.append(tr(f"<code>{spelled(subject.name)}</code>", cells))
@@ -64,7 +67,7 @@ def score_table(scores: Sequence[Subject]) -> str:
 
 def _ranged(one: Estimate | None) -> str:
     if one is None:
-        return "–"
+        return NONE
     return f'{one.value:.3f}<span class="range">{one.low:.3f}–{one.high:.3f}</span>'
 
 
@@ -129,9 +132,9 @@ def _sweep(score: Scored, made: Evaluation, name: str) -> str:
             td(share_text(counts.false_alarms)),
             td(_thousand(point.missed_in_1000)),
             td(_thousand(point.stopped_in_1000)),
-            td(charts.percent(counts.precision.value), "wide"),
-            *([td("–" if point.cost is None else f"{point.cost:,.6g}")] if has_cost else []),
-            td(f'<span class="tag">{escape(why)}</span>' if is_named else escape(why), "left wide"),
+            td(percent(counts.precision.value), "wide"),
+            *([td(NONE if point.cost is None else f"{point.cost:,.6g}")] if has_cost else []),
+            td(f'<span class="tag">{safe(why)}</span>' if is_named else safe(why), "left wide"),
         ]
         rows.append(tr(shown(point.threshold), cells, "sum" if is_named else ""))
     heads = (
@@ -145,8 +148,7 @@ def _sweep(score: Scored, made: Evaluation, name: str) -> str:
         th("why", "left wide"),
     )
     absent = "".join(
-        f'<p class="aside">No threshold for {100 * one.rate:g} % false alarms: '
-        f"{escape(one.why)}.</p>"
+        f'<p class="aside">No threshold for {100 * one.rate:g} % false alarms: {safe(one.why)}.</p>'
         for one in score.at_rates
         if one.why
     )
@@ -165,5 +167,5 @@ def _sweep(score: Scored, made: Evaluation, name: str) -> str:
 
 def _thousand(number: float | None) -> str:
     if number is None:
-        return "–"
+        return NONE
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}"

@@ -6,28 +6,33 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from guardkit._util.shares import Share
-
-from . import _html_charts as charts
-from ._evaluate import Confusion, Evaluation, Line, Subject
-from ._html_cells import (
-    MOST_LINES,
-    SHARE_HEADS,
+from guardkit.pages import (
+    NO_NAME,
+    NONE,
     Part,
     and_more,
     counted,
     digits,
     framed,
-    precision_cells,
+    percent,
     share_cells,
+    share_heads,
     shown,
     spelled,
     td,
     th,
     tr,
+    whisker,
 )
 
+from ._evaluate import Confusion, Evaluation, Line, Subject
+from ._numbers import Counts
+
+_MOST_LINES: Final = 40
+"""Sources, or kinds of text, of one table."""
 _MOST_LABELS: Final = 12
 _MOST_SUBJECTS: Final = 100
+_RATE_HEADS: Final = (*share_heads("found"), *share_heads("false alarms"))
 
 
 def verdicts(made: Evaluation) -> str:
@@ -38,14 +43,12 @@ def verdicts(made: Evaluation) -> str:
         for count, of, style in ((harmful, made.harmful, "bad"), (benign, made.benign, "good")):
             share = Share(count, of)
             value = "" if share.value is None else f'<span class="range">{share.value:.1%}</span>'
-            cells += [td(f"{counted(count)}{value}"), td(charts.whisker(share, style), "plot")]
+            cells += [td(f"{counted(count)}{value}"), td(whisker(share, style), "plot")]
         rows.append(tr(f"<b>{action}</b>", cells))
     heads = (
         th("verdict"),
-        th("harmful texts"),
-        th('<span class="over">0 to 100 %</span>', "plot"),
-        th("benign texts"),
-        th('<span class="over">0 to 100 %</span>', "plot"),
+        *share_heads("harmful texts"),
+        *share_heads("benign texts"),
     )
     return f"<h2>Verdicts</h2>{framed('', heads, rows, 'Verdicts by label')}"
 
@@ -67,13 +70,13 @@ def rules_and_checks(subjects: Sequence[Subject]) -> str:
             td(counted(subject.texts), "wide"),
             *share_cells(counts.recall, "bad"),
             *share_cells(counts.false_alarms, "good"),
-            *precision_cells(counts),
+            *_precision_cells(counts),
         ]
         rows.append(tr(name, cells, "sum" if subject.kind == "policy" else ""))
     heads = (
         th("what"),
         th("texts", "wide"),
-        *SHARE_HEADS,
+        *_RATE_HEADS,
         th("precision"),
         th("F1", "wide"),
     )
@@ -83,6 +86,14 @@ def rules_and_checks(subjects: Sequence[Subject]) -> str:
         + framed("", heads, rows, "Rules and checks")
         + and_more(len(subjects) - _MOST_SUBJECTS)
     )
+
+
+def _precision_cells(counts: Counts) -> list[str]:
+    precision, f1 = counts.precision.value, counts.f1
+    return [
+        td(percent(precision), "none" if precision is None else ""),
+        td(NONE, "none wide") if f1 is None else td(f"{f1.value:.3f}", "wide"),
+    ]
 
 
 # --- labels
@@ -96,7 +107,7 @@ def labels(subject: Subject, confusion: Confusion) -> str:
     if has_unknown:
         heads.append(th("no answer"))
     rows = []
-    for truth, counts in zip(confusion.truths[:MOST_LINES], confusion.table, strict=False):
+    for truth, counts in zip(confusion.truths[:_MOST_LINES], confusion.table, strict=False):
         whole = max(sum(counts), 1)
         cells = []
         for label, count in zip(said, counts, strict=False):
@@ -117,12 +128,12 @@ def labels(subject: Subject, confusion: Confusion) -> str:
                 [
                     *share_cells(line.counts.recall, "bad"),
                     *share_cells(line.counts.false_alarms, "good"),
-                    *precision_cells(line.counts),
+                    *_precision_cells(line.counts),
                 ],
             )
-            for line in confusion.lines[:MOST_LINES]
+            for line in confusion.lines[:_MOST_LINES]
         ]
-        heads = [th("label"), *SHARE_HEADS, th("precision"), th("F1", "wide")]
+        heads = [th("label"), *_RATE_HEADS, th("precision"), th("F1", "wide")]
         lines = framed("Each against all others", heads, made, f"Rates of {subject.name}")
     return f"<h2>Labels of <code>{spelled(subject.name)}</code></h2>{table}{rest}{lines}"
 
@@ -165,7 +176,7 @@ def by_part(subject: Subject, *, is_open: bool) -> Iterator[Part]:
 
 def _lines(lines: Sequence[Line], title: str, subject: Subject) -> str:
     rows = []
-    for line in lines[:MOST_LINES]:
+    for line in lines[:_MOST_LINES]:
         cells = [
             td(counted(line.counts.texts)),
             *share_cells(line.counts.recall, "bad"),
@@ -173,11 +184,11 @@ def _lines(lines: Sequence[Line], title: str, subject: Subject) -> str:
         ]
         if subject.score is not None:
             cells.append(td(digits(line.auc), "none" if line.auc is None else ""))
-        rows.append(tr(spelled(line.name) or "<i>none given</i>", cells))
-    heads = [th(title), th("texts"), *SHARE_HEADS]
+        rows.append(tr(spelled(line.name) or NO_NAME, cells))
+    heads = [th(title), th("texts"), *_RATE_HEADS]
     if subject.score is not None:
         heads.append(th("AUC"))
-    more = len(lines) - MOST_LINES
+    more = len(lines) - _MOST_LINES
     rest = and_more(more)
     return framed("", heads, rows, f"By {title}") + rest
 

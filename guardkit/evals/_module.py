@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardkit.guard import CATALOG, Guard, data_of, folder_of, plan_of
 from guardkit.plan import Plan
@@ -12,23 +12,32 @@ from guardkit.runtime import Machine
 from guardkit.semantics import Asked, Check, CheckedPolicy, Compared, Cond, Labelled, Monitor
 from guardkit.types import SURFACES
 
+if TYPE_CHECKING:
+    from guardkit.packs import Installed
+
 _DAY_MS: Final = 86_400_000
 
 
-def guard_for(policy: CheckedPolicy, path: Path, std: Path | None = None) -> Guard:
+def guard_for(
+    policy: CheckedPolicy,
+    path: Path,
+    std: Path | None = None,
+    packs: Installed | None = None,
+) -> Guard:
     """A guard to measure with.
 
     Args:
         policy: A policy, or a module: all its rules act and all its checks are asked.
         path: Its file.
         std: Where the shipped modules lie, if it is elsewhere.
+        packs: The packs that were added to it.
 
     Raises:
         PolicyError: It has no plan, because it is too deep.
         BindError: This machine cannot run it, for all the reasons given.
     """
     plan = module_plan(policy) if policy.kind == "module" else plan_of(policy)
-    machine = Machine(data_of(path.parent, std), folder=folder_of(path.parent, std))
+    machine = Machine(data_of(path.parent, std, packs), folder=folder_of(path.parent, std))
     return Guard(plan, catalog=CATALOG, machine=machine)
 
 

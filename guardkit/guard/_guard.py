@@ -49,9 +49,10 @@ from ._arguments import (
     text_of,
 )
 from ._events import Events
-from ._hearing import Auditing, Counting, Hearing, OnAuditError
+from ._hearing import Auditing, Hearing, OnAuditError
 
 if TYPE_CHECKING:
+    from guardkit.telemetry import Monitors
     from guardkit.wrap import Decorator, WrapOptions
 
 P = ParamSpec("P")
@@ -87,7 +88,7 @@ class Guard:
         holds: HoldQueue | None = None,
         audit: Auditing | None = None,
         on_audit_error: OnAuditError = "block",
-        monitors: Counting | None = None,
+        monitors: Monitors | None = None,
     ) -> None:
         self._bound = bind(plan, catalog, machine)
         self._engine = self._bound.engine
@@ -95,6 +96,8 @@ class Guard:
         self._digest = plan.digest
         self.holds: HoldQueue = holds if holds is not None else MemoryHolds()
         """The queue of texts that wait for approval."""
+        self.monitors: Monitors | None = monitors
+        """The live counters; None where nothing is counted."""
         self._events = Events(plan, self._bound)
         listens = audit is not None or monitors is not None
         self._hearing = Hearing(audit, monitors, on_audit_error) if listens else None

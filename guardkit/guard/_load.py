@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardkit.catalog import Catalog
 from guardkit.errors import PolicyError, UsageError
@@ -23,6 +24,10 @@ from ._compile import (
     policy_path,
 )
 from ._guard import Guard
+from ._hearing import Auditing, OnAuditError
+
+if TYPE_CHECKING:
+    from guardkit.telemetry import Sink
 
 
 def load(
@@ -36,6 +41,9 @@ def load(
     device: str = "auto",
     today: Callable[[], date] = date.today,
     packs: str | Path | None = None,
+    audit: Auditing | None = None,
+    on_audit_error: OnAuditError = "block",
+    alarms: Iterable[Sink] | None = None,
 ) -> Guard:
     """Compile and bind a policy.
 
@@ -50,6 +58,11 @@ def load(
         device: Where models run: `auto`, `cpu` or `gpu`.
         today: The day against which exemptions end and packs expire.
         packs: A pack store; what is installed there acts as if the policy had it.
+        audit: The log that keeps every verdict, such as `guardkit.Audit("audit.db")`.
+        on_audit_error: What becomes of a verdict that could not be kept: it is a block, or it
+            stands (`continue`).
+        alarms: Who is told when a `monitor` of the policy rings. Given, even empty, everything is
+            counted: `guard.monitors` has the numbers.
 
     Raises:
         PolicyError: The text is wrong. It carries every diagnostic.
@@ -68,8 +81,10 @@ def load(
         today,
         folder=folder_of(path.parent),
         device=device,
+        watches=alarms is not None,
     )
-    return _bound(checked, catalog, machine, holds)
+    heard = _Heard(audit, on_audit_error, alarms)
+    return _bound(checked, catalog, machine, holds, heard)
 
 
 def loads(
@@ -84,6 +99,9 @@ def loads(
     device: str = "auto",
     today: Callable[[], date] = date.today,
     packs: str | Path | None = None,
+    audit: Auditing | None = None,
+    on_audit_error: OnAuditError = "block",
+    alarms: Iterable[Sink] | None = None,
 ) -> Guard:
     """Compile and bind policy text; see `load`.
 
@@ -107,14 +125,42 @@ def loads(
         today,
         folder=folder_of(own),
         device=device,
+        watches=alarms is not None,
     )
-    return _bound(checked, catalog, machine, holds)
+    heard = _Heard(audit, on_audit_error, alarms)
+    return _bound(checked, catalog, machine, holds, heard)
 
 
-def _bound(checked: Checked, catalog: Catalog, machine: Machine, holds: HoldQueue | None) -> Guard:
+class _Heard(NamedTuple):
+    """Who is told of every verdict."""
+
+    audit: Auditing | None
+    on_audit_error: OnAuditError
+    alarms: Iterable[Sink] | None
+
+
+def _bound(
+    checked: Checked, catalog: Catalog, machine: Machine, holds: HoldQueue | None, heard: _Heard
+) -> Guard:
     policy = checked.policy
     if policy is None or any(found.is_error for found in checked.diagnostics):
         raise PolicyError(checked.diagnostics)
     if policy.kind == "module":
         raise UsageError(f"`{policy.name}` is a module: a policy has to `use` it")
-    return Guard(plan_of(policy, catalog), catalog=catalog, machine=machine, holds=holds)
+    if heard.on_audit_error not in ("block", "continue"):
+        raise UsageError('`on_audit_error` is "block" or "continue"')
+    plan = plan_of(policy, catalog)
+    monitors = None
+    if heard.alarms is not None:
+        from guardkit.telemetry import Monitors
+
+        monitors = Monitors(plan, alarms=heard.alarms)
+    return Guard(
+        plan,
+        catalog=catalog,
+        machine=machine,
+        holds=holds,
+        audit=heard.audit,
+        on_audit_error=heard.on_audit_error,
+        monitors=monitors,
+    )

@@ -16,9 +16,9 @@ from guardkit.types import SEVERITIES, Record, Truth, Verdict
 from ._acts import on_error, rewrites_matches
 from ._event import Event
 from ._expect import Expected, expected, topics_of
-from ._explain import Explanation, Memory, explained
+from ._explain import Explanation, Memory, answers_of, explained
 from ._lane import Cover, Lane
-from ._moment import Moment, Said, usable
+from ._moment import Moment, Said
 from ._outcome import Judged, Outcome
 from ._rewriting import Piece, Token
 from ._sessions import Sessions, State
@@ -129,7 +129,7 @@ class Engine:
         moment = self.moment(event) if outcome is None else outcome.moment
         while silent := [node for node in moment.lane.names if moment.of(node) is None]:
             yield from self._call(silent, moment)
-        return Measured(verdict, self._answers(moment))
+        return Measured(verdict, answers_of(self._checks, moment))
 
     def expect(
         self, event: Event
@@ -142,18 +142,7 @@ class Engine:
         nodes = [moment.lane.node_of[name] for name in topics]
         while silent := [node for node in nodes if moment.of(node) is None]:
             yield from self._call(silent, moment)
-        return expected(self.plan, self._settings.topics, self._answers(moment))
-
-    def _answers(self, moment: Moment) -> dict[str, Value]:
-        """What each check of a surface says; None for what is no answer of its kind."""
-        found: dict[str, Value] = {}
-        for node, names in moment.lane.names.items():
-            said = moment.of(node)
-            for name in names:
-                row = self._checks[name]
-                is_usable = said is not None and usable(said, row.answers, row.labels)
-                found[name] = said.value if said is not None and is_usable else None
-        return dict(sorted(found.items()))
+        return expected(self.plan, self._settings.topics, answers_of(self._checks, moment))
 
     def peek(self, event: Event) -> tuple[Verdict, tuple[Piece, ...]] | None:
         """What the verdict on this text would be if it ended here, and what is replaced in it.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from guardkit.plan import Check, Node, Pending, Plan, Rule, Run, title_of
+from guardkit.plan import Check, CheckRow, Node, Pending, Plan, Rule, Run, title_of
 from guardkit.types import Truth, Verdict
 
-from ._moment import Moment, Said, usable
+from ._moment import SILENT, Moment, Said, usable
 
 Answered = Literal["yes", "no", "unknown", "not asked"]
 
@@ -78,23 +78,28 @@ def explained(
         rules.append(Told(f"rule {row.name}", truth, f"{facts}{mode}", below))
     names = [view.name for seen in moment.sightings.values() for view in seen.views]
     views = tuple(dict.fromkeys(["raw", *names]))
-    return Explanation(verdict, tuple(rules), views, _answers(plan, moment), memory)
+    return Explanation(
+        verdict,
+        tuple(rules),
+        views,
+        answers_of({row.name: row for row in plan.checks}, moment),
+        memory,
+    )
 
 
-def _answers(plan: Plan, moment: Moment) -> dict[str, bool | float | str | None]:
-    lane = moment.lane
+def answers_of(
+    rows: Mapping[str, CheckRow], moment: Moment
+) -> dict[str, bool | float | str | None]:
+    """What each check of a surface said that was asked; None for what is no answer of its kind."""
     found: dict[str, bool | float | str | None] = {}
-    for node, names in lane.names.items():
-        said = moment.said.get(node)
-        if said is None and node not in lane.finders:
-            continue
-        for name in names:
-            row = plan.check(name)
-            if said is None:
-                found[name] = False  # the scan saw nothing
-            else:
-                found[name] = said.value if usable(said, row.answers, row.labels) else None
-    return found
+    for node, names in moment.lane.names.items():
+        silent = SILENT if node in moment.lane.finders else None
+        said = moment.said.get(node, silent)
+        for name in names if said is not None else ():
+            row = rows[name]
+            is_usable = usable(said, row.answers, row.labels)
+            found[name] = said.value if said is not None and is_usable else None
+    return dict(sorted(found.items()))
 
 
 def _below(plan: Plan, run: Run, moment: Moment, node: Node) -> Iterator[Told]:

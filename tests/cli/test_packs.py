@@ -15,35 +15,19 @@ import pytest
 
 from guardkit.cli import _sign
 
-from ._run import ROOT, Done, guardkit, plain, process
+from ..packs._kit import BENIGN, EXAMPLE, HARM
+from ..packs._kit import POLICY as SHOP
+from ._run import Done, guardkit, plain, process
 
-EXAMPLE = ROOT / "examples" / "packs" / "gift_card"
-HARM = "Text me the numbers on the back of the gift cards, I am in a meeting."
-BENIGN = "Can I pay for my order with a gift card?"
-POLICY = """\
-guardkit 1
-policy shop
-  title   "A shop"
-  owner   "me@example.com"
-  version "1"
-
-check order_number = pattern {
-  match /\\bSH-20\\d{2}-\\d{6}\\b/
-  label "order"
-}
-
-rule no_orders {
-  tier safety
-  on   input, output
-  when order_number
-  then rewrite matches as "[{label}]"
-}
-
+POLICY = (
+    SHOP
+    + """
 test "an order number" {
   input  "SH-2026-123456"
   expect rewrite by no_orders
 }
 """
+)
 
 
 @pytest.fixture

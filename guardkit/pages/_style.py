@@ -1,10 +1,10 @@
-"""How a report looks: one style sheet, for screens of any width, for the dark, and for paper."""
+"""How a page looks: style sheets for screens of any width, for the dark, and for paper."""
 
 from __future__ import annotations
 
 from typing import Final
 
-STYLE: Final = """
+_PAGE: Final = """
 :root{color-scheme:light dark;
 --paper:#fdfcf9;--ink:#1c1e21;--soft:#5b6067;--faint:#8d9299;--rule:#dcd9d1;--wash:#f4f2ec;
 --bad:#a63d1c;--bad-wash:#e9c9bb;--good:#2a5b85;--good-wash:#c3d4e2;--mark:#7a5b00;
@@ -114,3 +114,82 @@ tr,figure,.keys div,.notes{break-inside:avoid}thead{display:table-header-group}
 td.plot,th.plot{display:table-cell}td.plot svg{width:5.6rem}td.plot{width:6rem}
 details>summary{list-style:none}p,li{orphans:3;widows:3}}
 """
+
+_FLOW: Final = """
+.flow{margin:1.4rem 0 1.2rem}
+.flow svg text{font-size:12px}
+.flow .node{stroke:var(--ink);stroke-width:2.4;fill:none}
+.flow .downward{display:none;max-width:26rem}
+.flow.narrow .downward{display:block}
+@media (max-width:46rem){.flow .across{display:none}.flow .downward{display:block}}
+@media print{.flow .across,.flow.narrow .downward{display:block}
+.flow:not(.narrow) .downward{display:none}}
+"""
+
+_SPARK: Final = """
+.spark{display:inline-block;width:8.6rem;height:1.9rem;vertical-align:middle}
+td .spark{margin:-.05rem 0}
+"""
+
+_BARS: Final = """
+td.bar{min-width:6rem;padding-bottom:.5rem}
+td.bar svg{display:block;width:100%;height:.55rem;margin-top:.25rem;overflow:visible}
+.bar path{vector-effect:non-scaling-stroke}
+.bar .rail{fill:var(--wash)}
+.bar .many{color:var(--soft);font-size:.88em;font-weight:400;margin-right:.9em}
+@media (max-width:34rem){.bar .many{display:block;margin:0}}
+@media print{.bar .rail{fill:#eee}}
+"""
+
+_OF: Final = """
+td .of{display:block;color:var(--soft);font-size:.92em;font-weight:400;line-height:1.25}
+"""
+
+_HEAT: Final = """
+.heat table{width:auto}
+.heat th,.heat td{padding:.3rem .45rem}
+.heat th:first-child{padding-left:0}
+.heat tbody th{position:sticky;left:0;z-index:1;background:var(--paper);min-width:6rem}
+.heat thead th:first-child{position:sticky;left:0;z-index:1;background:var(--paper)}
+.heat thead .tall{text-align:center}
+.heat .tall span{display:inline-block;writing-mode:vertical-rl;transform:rotate(180deg);
+max-height:11rem;overflow-wrap:anywhere;white-space:normal}
+.heat td{text-align:center;min-width:3.1rem;border:1px solid var(--paper)}
+.heat td .of{font-size:.8em}
+@media print{.heat tbody th,.heat thead th:first-child{position:static}
+.heat th,.heat td{padding:2pt 2.5pt;min-width:0}.heat table{font-size:7pt}}
+"""
+
+TINTS: Final = 10
+"""Levels of a tinted cell; what is nothing has none."""
+_TINT: Final = 5
+"""Percent of colour by which a level is stronger: at the last one, ink is still read with ease."""
+_TINTED: Final = """
+.tint{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.tint .of{color:inherit}
+""" + "".join(
+    f".tint.{style}.t{level}"
+    f"{{background:color-mix(in srgb,var(--{style}) {_TINT * level}%,var(--paper))}}\n"
+    for style in ("bad", "good")
+    for level in range(1, TINTS + 1)
+)
+
+_WASH: Final = """
+svg .bad-wash{fill:var(--bad-wash)}svg .good-wash{fill:var(--good-wash)}
+"""
+
+_SHEETS: Final = (
+    ('-wash"', _WASH),
+    ('class="flow', _FLOW),
+    ('class="spark', _SPARK),
+    ('class="of"', _OF),
+    ('class="bar', _BARS),
+    ('class="heat', _HEAT),
+    ('class="tint', _TINTED),
+)
+"""What a page has where this is in its markup: one without the picture stays small."""
+
+
+def style_of(markup: str) -> str:
+    """The style of a page with this markup."""
+    return _PAGE + "".join(sheet for mark, sheet in _SHEETS if mark in markup)

@@ -1,0 +1,17 @@
+"""Inspect AI: a policy as an approver, as a scorer, and around a model."""
+
+from typing import TYPE_CHECKING
+
+from guardkit._util.lazily import loader
+
+if TYPE_CHECKING:
+    from ._approver import approver
+    from ._model import guarded
+    from ._scorer import passes
+
+__all__ = ["approver", "guarded", "passes"]
+
+__getattr__ = loader(
+    __name__,
+    {"_approver": ("approver",), "_model": ("guarded",), "_scorer": ("passes",)},
+)

@@ -1,0 +1,220 @@
+"""Who is told of every verdict: each one, once, before it is given to anybody; and what if not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import guardkit
+from guardkit import Audit, AuditError, Ledger, Verdict
+from guardkit.telemetry import verify
+
+POLICY = """
+guardkit 1
+policy shop
+defaults { budget refusals 5% }
+use "std/refusal" version "1" as refusal
+check secret = words { list ["tangerine"] }
+check order = words { list ["order"] }
+model { answers order }
+rule no_secret {
+  tier safety
+  on   input, output, tool_call
+  when secret
+  then block "No."
+}
+monitor refusals {
+  watch refusal.any on output
+  alarm above 5% over 1h
+}
+monitor secrets {
+  watch no_secret
+  alarm above 50% over 1h
+}
+"""
+CANARY = "zebra-quartz-4417"
+
+
+class Log:
+    """An audit log that remembers what it was told, or fails."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Verdict, str | None, str]] = []
+        self.ended: list[Ledger] = []
+        self.is_full = False
+
+    def record(self, verdict: Verdict, *, session: str | None = None, tenant: str = "") -> int:
+        if self.is_full:
+            raise AuditError("the disk is full")
+        self.kept.append((verdict, session, tenant))
+        return len(self.kept)
+
+    async def arecord(
+        self, verdict: Verdict, *, session: str | None = None, tenant: str = ""
+    ) -> int:
+        await anyio.sleep(0)
+        return self.record(verdict, session=session, tenant=tenant)
+
+    def exchange(self, ledger: Ledger, *, session: str | None = None, tenant: str = "") -> int:
+        self.ended.append(ledger)
+        return len(self.ended)
+
+
+def ways(guard: Any) -> dict[str, Any]:
+    """Every way to a verdict."""
+
+    def streamed(text: str) -> Verdict:
+        stream = guard.stream(session="s", tenant="t")
+        for at in range(0, len(text), 5):
+            if not stream.closed:
+                stream.feed(text[at : at + 5])
+        stream.finish()
+        return stream.verdict
+
+    async def astreamed(text: str) -> Verdict:
+        stream = guard.stream(session="s", tenant="t")
+        await stream.afeed(text)
+        await stream.afinish()
+        return stream.verdict
+
+    async def acalled(text: str) -> Verdict:
+        verdict: Verdict = await guard.acheck_tool_call("mail", {"to": text}, **keys)
+        return verdict
+
+    keys = {"session": "s", "tenant": "t"}
+    return {
+        "check": lambda text: guard.check(text, **keys),
+        "check, not ASCII": lambda text: guard.check(f"{text} é", **keys),
+        "acheck": lambda text: anyio.run(lambda: guard.acheck(text, **keys)),
+        "call": lambda text: guard.check_tool_call("mail", {"to": text}, **keys),
+        "acall": lambda text: anyio.run(
+            lambda: guard.acheck_tool_call("mail", {"to": text}, **keys)
+        ),
+        "result": lambda text: guard.check_tool_result("web", text, **keys),
+        "stream": streamed,
+        "astream": lambda text: anyio.run(astreamed, text),
+    }
+
+
+NAMES = list(ways(None))
+
+
+@pytest.mark.parametrize("text", ["hello there", "the tangerine"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verdict_is_kept_once(name: str, text: str) -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log)
+    given = ways(guard)[name](text)
+    ((kept, session, tenant),) = log.kept
+    assert kept.action == given.action
+    assert kept.fired == given.fired
+    assert (session, tenant) == ("s", "t")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cannot_be_kept_is_blocked(name: str) -> None:
+    log = Log()
+    log.is_full = True
+    blocked = ways(guardkit.loads(POLICY, audit=log))[name]("hello there")
+    assert blocked.action == "block"
+    assert "hello" not in blocked.text
+    assert "audit" in blocked.unknown
+    assert blocked.arguments is None
+    going = ways(guardkit.loads(POLICY, audit=log, on_audit_error="continue"))[name]("hello there")
+    assert going.action == "pass"
+    assert "audit" in going.unknown
+
+
+def test_a_stream_gives_no_more_once_its_verdict_cannot_be_kept() -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log)
+    log.is_full = True
+    stream = guard.stream(says=False)
+    shown = stream.feed("a b c d e f")
+    assert shown + stream.finish() == shown
+
+
+def test_unread_parts_are_kept() -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log)
+    guard.unread("input")
+    assert [kept.action for kept, _, _ in log.kept] == ["block"]
+
+
+def test_what_is_not_production_is_not_kept() -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log, alarms=[])
+    guard.measure("hello")
+    guard.explain("hello")
+    guard.scores("hello")
+    guard.expected("my order")
+    assert log.kept == []
+
+
+def test_a_wrapped_callable_tells_its_exchanges() -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log, alarms=[])
+
+    @guard(session="s")
+    def ask(prompt: str) -> str:
+        return "I can't help with that." if "refuse" in prompt else "Sure."
+
+    assert ask("hello") == "Sure."
+    ask("refuse my order")
+    assert [ledger.judgement for ledger in log.ended] == ["answered", "over-refusal"]
+    assert [kept.surface for kept, _, _ in log.kept] == ["input", "output"] * 2
+    records = log.kept[-1][0].records
+    assert ("output", "monitor refusals", "yes") in [record[:3] for record in records]
+    counted = guard.monitors.snapshot()
+    assert "over-refusal" in str(counted)
+
+
+def test_conditions_of_monitors_are_asked_only_where_somebody_listens() -> None:
+    quiet, heard = guardkit.loads(POLICY), guardkit.loads(POLICY, alarms=[])
+    for guard, count in ((quiet, 0), (heard, 1)):
+        verdict = guard.check("I can't help with that.", on="output")
+        assert sum(record.by == "monitor refusals" for record in verdict.records) == count
+    assert quiet.monitors is None
+
+
+def test_a_monitor_rings_from_real_verdicts() -> None:
+    rung: list[Any] = []
+    guard = guardkit.loads(POLICY, alarms=[rung.append])
+    for _ in range(300):
+        guard.check("I can't help with that.", on="output")
+    assert [alarm.monitor for alarm in rung] == ["refusals"]
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+def test_the_real_log_and_alarms_hold_no_text(
+    tmp_path: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "audit.db"
+    with Audit(file) as audit:
+        guard = guardkit.loads(POLICY, audit=audit, alarms=[guardkit.LogAlarm()])
+
+        @guard(session=f"session {CANARY}", on_block="reply")
+        def ask(prompt: str) -> str:
+            return f"I can't help with that, {CANARY}."
+
+        for _ in range(120):
+            ask(f"tangerine {CANARY}")
+            ask(f"hello {CANARY}")
+        told = str(guard.monitors.snapshot()) + "\n".join(guard.monitors.metrics().splitlines())
+    assert verify(file).bad is None
+    assert verify(file).count == 120 * (1 + 1 + 2 + 1)
+    assert logged.records, "an alarm should have been logged"
+    seen = told + logged.text + "".join(str(vars(record)) for record in logged.records)
+    for part in (CANARY, CANARY[:8], CANARY[::-1], CANARY.encode().hex()):
+        assert part not in seen
+        assert part.encode() not in file.read_bytes()

@@ -1,0 +1,107 @@
+"""Where the tools of other houses are, as far as this machine has them, and what is tested with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import guardkit
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "integrations"
+
+POLICY = r"""
+guardkit 1
+policy shop
+
+check forbidden = words   { list ["FORBIDDEN"] }
+check order     = pattern { match /\bNB-\d{4}\b/  label "order" }
+check refund    = words   { list ["refund"] }
+
+rule stop {
+  tier safety
+  on   input, tool_call, tool_result, output
+  when forbidden
+  then block "Not here."
+}
+
+rule mask {
+  tier safety
+  on   input, tool_call, output
+  when order
+  then rewrite matches as "[{label}]"
+}
+
+rule wait {
+  tier ethics
+  on   output, tool_call
+  when refund
+  then hold for "ops" within 15m else block "Nobody approved."
+}
+"""
+
+WITH_CONTEXT = POLICY + '\ncontext { say "Be brief." }\n'
+WITH_MEMORY = (
+    POLICY
+    + """
+window often { count stop last 9 turns per session }
+
+rule enough {
+  tier safety
+  on   conversation
+  when often >= 2
+  then block "Enough." for session
+}
+"""
+)
+
+
+def chat_of(said: Callable[[str], Any], asked: list[Any] | None = None) -> Callable[..., Any]:
+    """A callable of messages that notes what it is asked."""
+
+    def chat(messages: list[dict[str, Any]]) -> Any:
+        if asked is not None:
+            asked.append(messages)
+        return said(messages[-1]["content"])
+
+    return chat
+
+
+def guard_of(policy: str = POLICY) -> guardkit.Guard:
+    return guardkit.loads(policy)
+
+
+@cache
+def found() -> dict[str, str | None]:
+    """Each tool, and what runs it here; None where nothing does."""
+    garak = os.environ.get("GUARDKIT_TEST_GARAK") or (sys.executable if _has("garak") else None)
+    return {
+        "garak": garak,
+        "promptfoo": os.environ.get("GUARDKIT_TEST_PROMPTFOO") or shutil.which("promptfoo"),
+        "inspect_ai": sys.executable if _has("inspect_ai") else None,
+    }
+
+
+ADVICE = {
+    "garak": "set GUARDKIT_TEST_GARAK to a Python that has it and what guardkit needs",
+    "promptfoo": "set GUARDKIT_TEST_PROMPTFOO to its executable",
+    "inspect_ai": "run these tests with a Python that has it",
+}
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    """Skips where a tool is not there; `conftest.py` says so at the end of the run."""
+    reason = f"{tool} is not on this machine: {ADVICE[tool]}"
+    return pytest.mark.skipif(found()[tool] is None, reason=reason)
+
+
+def _has(module: str) -> bool:
+    return find_spec(module) is not None
