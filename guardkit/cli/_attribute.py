@@ -178,8 +178,9 @@ def command(
                     "policy": guard.digest,
                     "exchanges": file_digest(cases),
                     "model": _named(model, base_url, model_name),
-                    "other": _named(other, other_base_url, other_name),
-                    "numbers": [repeats, seed],
+                    "other weights": _named(other, other_base_url, other_name),
+                    "repeats": repeats,
+                    "seed": seed,
                     "expectation": expect,
                     "context": _digest(context),
                 }

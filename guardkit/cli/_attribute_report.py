@@ -69,12 +69,13 @@ def _styled(show: Screen, text: str, style: str) -> Iterator[str]:
 
 def _standing(made: Attribution) -> str:
     """What was expected, and how sure the finding is."""
-    said = [made.judgement]
+    said: list[str] = [] if made.standing == "unjudged" else [made.judgement]
     if made.expected is not None:
         said.append(f"expected to {made.expected}")
     if made.odds and made.standing != "undetermined":
-        odds = ", ".join(f"{layer} {_chance(chance)}" for layer, chance in made.odds[:4])
-        said.append(f"certainty: {odds}")
+        # What is next to impossible only takes room.
+        odds = [f"{layer} {_chance(chance)}" for layer, chance in made.odds if chance > 0.005]
+        said.append(f"certainty: {', '.join(odds)}")
     return "; ".join(said)
 
 
@@ -83,7 +84,7 @@ def _chance(chance: float) -> str:
         return "100 %"
     if chance > 0.995:
         return "above 99 %"
-    return "below 1 %" if chance < 0.005 else f"{100 * chance:.0f} %"
+    return f"{100 * chance:.0f} %"
 
 
 # --- the stack
@@ -91,7 +92,7 @@ def _chance(chance: float) -> str:
 
 def _stack(show: Screen, made: Attribution) -> Iterator[str]:
     """The layers from top to bottom, then what was taken away together."""
-    if not made.effects:
+    if not made.effects and made.outcome != "answered":
         return
     singles = {one.without[0]: one for one in made.effects if len(one.without) == 1}
     for layer in _STACK:
@@ -100,10 +101,20 @@ def _stack(show: Screen, made: Attribution) -> Iterator[str]:
         if effect is not None:
             yield _row(show, layer, effect, is_named=is_named)
         elif is_named:
-            yield show.out.paint(f"> {layer:<{_NAME}}cannot be taken away", "strong")
+            yield show.out.paint(f"> {layer:<{_NAME}}{_instead(made)}", "strong")
     for one in made.effects:
         if len(one.without) > 1:
             yield _row(show, "+".join(one.without), one, is_named=False)
+
+
+def _instead(made: Attribution) -> str:
+    """What stands in the row of a layer that was not taken away."""
+    if made.outcome == "answered" and made.evidence and made.layer in ("input", "output"):
+        first = made.evidence[0]
+        return f"in force, its rule would have stopped {first.decided} of {first.of}"
+    if made.layer == "weights":
+        return "nothing to compare with: give --other"
+    return "cannot be taken away"
 
 
 def _row(show: Screen, name: str, effect: Effect, *, is_named: bool) -> str:

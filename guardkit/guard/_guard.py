@@ -433,6 +433,11 @@ class Guard:
         if self._hearing is not None:
             self._hearing.ended(ledger, session, tenant)
 
+    async def aended(self, ledger: Ledger, *, session: str | None = None, tenant: str = "") -> None:
+        """`ended`, without keeping the event loop waiting."""
+        if self._hearing is not None:
+            await self._hearing.aended(ledger, session, tenant)
+
     # --- evaluation
 
     def scores(self, text: str, *, on: Surface = "input") -> dict[str, float]:

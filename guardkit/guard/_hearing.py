@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from guardkit.errors import AuditError
@@ -30,6 +29,11 @@ class Auditing(Protocol):
 
     def exchange(self, ledger: Ledger, *, session: str | None = None, tenant: str = "") -> int:
         """Keep what a whole exchange came to."""
+
+    async def aexchange(
+        self, ledger: Ledger, *, session: str | None = None, tenant: str = ""
+    ) -> int:
+        """`exchange`, without keeping the event loop waiting."""
 
 
 class Counting(Protocol):
@@ -96,6 +100,16 @@ class Hearing:
             except AuditError:
                 return
 
+    async def aended(self, ledger: Ledger, session: str | None, tenant: str) -> None:
+        """`ended`, without keeping the event loop waiting."""
+        if self._monitors is not None:
+            self._monitors.ended(ledger)
+        if self._audit is not None:
+            try:
+                await self._audit.aexchange(ledger, session=session, tenant=tenant)
+            except AuditError:
+                return
+
     def _unrecorded(self, verdict: Verdict) -> Verdict:
         unknown = (*verdict.unknown, "audit")
         if not self._stops:
@@ -110,7 +124,3 @@ class Hearing:
             approved=None,
             otherwise=None,
         )
-
-
-Hear = Callable[[Verdict], Verdict]
-AHear = Callable[[Verdict], Awaitable[Verdict]]

@@ -89,7 +89,7 @@ class Kept:
         if not isinstance(found, dict) or found.get("format") != _FORMAT:
             return "it holds no attributions"
         names = [name for name in self._head if found.get(name) != self._head[name]]
-        return f"it has another {' and another '.join(names) or 'head'}"
+        return f"it has another {', another '.join(names) or 'head'}"
 
     def finished(self) -> Iterator[tuple[int, Attribution]]:
         """The rows that were finished when the file was opened, by their lines."""
@@ -168,26 +168,36 @@ async def aattribute_all(
         rooms.release_on_behalf_of(token)
 
     means = Means(deployment, other, CapacityLimiter(at_once), Pace(rate), ran)
-    async with create_task_group() as group:
-        for row in rows:
-            await checkpoint()
-            if isinstance(row, Unread):
-                sums.pass_over(row)
-                done += 1
-                continue
-            mine = Event()
-            # What is kept stands in the order of the rows too.
-            if known is not None and known[0] == row.line:
-                await before.wait()
-                finish(known[1])
-                mine.set()
-                known = next(finished, None)
-            else:
-                token = object()
-                await rooms.acquire_on_behalf_of(token)
-                group.start_soon(one, row, mine, before, token)
-            before = mine
+    try:
+        async with create_task_group() as group:
+            for row in rows:
+                await checkpoint()
+                if isinstance(row, Unread):
+                    sums.pass_over(row)
+                    done += 1
+                    continue
+                mine = Event()
+                # What is kept stands in the order of the rows too.
+                if known is not None and known[0] == row.line:
+                    await before.wait()
+                    finish(known[1])
+                    mine.set()
+                    known = next(finished, None)
+                else:
+                    token = object()
+                    await rooms.acquire_on_behalf_of(token)
+                    group.start_soon(one, row, mine, before, token)
+                before = mine
+    except BaseExceptionGroup as raised:
+        # The reader of the findings went away, the rows cannot be read: that is one error.
+        raise _first(raised) from None
     return sums.summary
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def attribute_all(

@@ -33,6 +33,9 @@ class Less:
     def ended(self, ledger: Ledger, **keys: Any) -> None:
         """Nobody is told of an exchange that is an experiment."""
 
+    async def aended(self, ledger: Ledger, **keys: Any) -> None:
+        """Nobody is told."""
+
     def clear(self, text: str, surface: str) -> bool:
         return surface in self._open or bool(self._guard.clear(text, surface))
 

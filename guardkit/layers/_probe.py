@@ -12,7 +12,7 @@ from guardkit.runtime import Bridge
 
 from ._compare_probe import Compared, Earlier
 from ._crew import run_crew
-from ._ended import Ended, Target
+from ._ended import Ended, Target, stopping_rules
 from ._figures import Figures
 from ._play import Job, Result, name_of, play, taken_from
 from ._run_file import RunFile, rows_of
@@ -20,7 +20,7 @@ from ._search import Found, adaptive_of
 from ._setting import AT_ONCE, Setting
 from ._suites import Suite
 from ._tally import ALONE, Head, Tally
-from ._trials import Choice, Trials
+from ._trials import SPLITS, Choice, Trials, disguised_case, pieces_of
 
 Phase = Literal["trials", "searches"]
 Told = Callable[[Phase, int, int], None]
@@ -74,7 +74,7 @@ class Probe:
         self._workers = workers if isinstance(on, Setting) else 1
         choice = Choice() if choice is None else choice
         self.trials = Trials(suite.cases, choice)
-        plan = on.plan() if isinstance(on, Setting) else on.guard.plan
+        self._plan = plan = on.plan() if isinstance(on, Setting) else on.guard.plan
         target = on.target if isinstance(on, Setting) else ALONE if on.model is None else "model"
         self.head = Head(
             plan.policy,
@@ -143,6 +143,9 @@ class Probe:
                 f"{len(self.trials):,} of {self.trials.available:,} trials, drawn by chance "
                 f"(seed {self.head.seed})"
             )
+        if bare := self._bare_surfaces():
+            surfaces = ", ".join(bare)
+            notes.append(f"no rule of the policy stops anything on {surfaces}: cases there pass")
         if not self.head.has_weights:
             notes.append("no weights were asked: `leaked` means that the policy let it pass")
         return self._tally.figures(
@@ -151,6 +154,12 @@ class Probe:
             adaptive=adaptive,
             notes=notes,
         )
+
+    def _bare_surfaces(self) -> list[str]:
+        """The surfaces of cases on which nothing can be stopped."""
+        stopping = stopping_rules(self._plan)
+        guarded = {on for row in self._plan.rules if row.name in stopping for on in row.surfaces}
+        return sorted({case.on for case in self.trials.cases} - guarded)
 
     def compared(self) -> Compared | None:
         """What changed since the earlier run, where there is one."""

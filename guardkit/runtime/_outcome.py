@@ -295,7 +295,9 @@ class Outcome:
         lines: list[Record] = []
         for node, said in self.moment.said.items():
             name = lane.names.get(node, ("",))[0]
-            lines.append(_record(lane.surface, name, said))
+            row = self._checks.get(name)
+            is_usable = row is None or usable(said, row.answers, row.labels)
+            lines.append(_record(lane.surface, name, said, is_usable=is_usable))
         for one in self._judged:
             wanted = strongest([act.verb for act in one.acts]) if one.acts else "unknown"
             outcome = wanted if one.standing == "fired" else f"{one.standing}: {wanted}"
@@ -304,8 +306,9 @@ class Outcome:
         return tuple(lines)
 
 
-def _record(surface: str, name: str, said: Said) -> Record:
-    value = said.value
+def _record(surface: str, name: str, said: Said, *, is_usable: bool) -> Record:
+    # What is no answer of its kind may be the text itself.
+    value = said.value if is_usable else None
     score = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     if value is None:
         outcome = "unknown"

@@ -17,6 +17,9 @@ from ._guarding import Guarding
 from ._noted import CALLINGS, Kind, Wrapped, noted
 from ._notes import Notes
 
+TELLING_S = 2.0
+"""How long whoever listens may take after a call that was cancelled."""
+
 Build = Callable[[Exchange, Wrapped], Wrapped]
 
 
@@ -116,22 +119,38 @@ def noting(exchange: Exchange, function: Wrapped, build: Build, kind: Kind) -> W
 
 
 def _end(exchange: Exchange, notes: Notes, error: BaseException | None = None) -> None:
+    guard: Any = exchange.guard
     ledger = _ledger(notes, error)
-    if ledger.outcome == "refused" and notes.question is not None:
-        ask = getattr(exchange.guard, "expected", None)
-        if ask is not None:
-            ledger = ledger._replace(expected=ask(notes.question))
-    _tell(exchange, notes, ledger)
+    if _is_doubtful(ledger, notes) and hasattr(guard, "expected"):
+        ledger = ledger._replace(expected=guard.expected(notes.question))
+    if getattr(guard, "listens", False):
+        guard.ended(ledger, **_whose(notes))
+    if exchange.options.ledger is not None:
+        exchange.options.ledger(ledger)
 
 
 async def _aend(exchange: Exchange, notes: Notes, error: BaseException | None = None) -> None:
+    guard: Any = exchange.guard
     ledger = _ledger(notes, error)
-    # Only a question that was refused is looked at again: that is what can be one too many.
-    if ledger.outcome == "refused" and notes.question is not None:
-        ask = getattr(exchange.guard, "aexpected", None)
-        if ask is not None:
-            ledger = ledger._replace(expected=await ask(notes.question))
-    _tell(exchange, notes, ledger)
+    if _is_doubtful(ledger, notes) and hasattr(guard, "aexpected"):
+        ledger = ledger._replace(expected=await guard.aexpected(notes.question))
+    if getattr(guard, "listens", False):
+        from anyio import move_on_after
+
+        # Shielded: a call that was cancelled is told of like any other.
+        with move_on_after(TELLING_S, shield=True):
+            await guard.aended(ledger, **_whose(notes))
+    if exchange.options.ledger is not None:
+        exchange.options.ledger(ledger)
+
+
+def _is_doubtful(ledger: Ledger, notes: Notes) -> bool:
+    """Only a question that was refused is looked at again: that is what can be one too many."""
+    return ledger.outcome == "refused" and notes.question is not None
+
+
+def _whose(notes: Notes) -> dict[str, Any]:
+    return {"session": notes.keys.get("session"), "tenant": notes.keys.get("tenant") or ""}
 
 
 def _ledger(notes: Notes, error: BaseException | None) -> Ledger:
@@ -139,14 +158,6 @@ def _ledger(notes: Notes, error: BaseException | None) -> Ledger:
     if error is not None and not isinstance(error, Blocked | GeneratorExit):
         notes.broke(error)
     return notes.ledger()
-
-
-def _tell(exchange: Exchange, notes: Notes, ledger: Ledger) -> None:
-    if (ended := getattr(exchange.guard, "ended", None)) is not None:
-        keys = notes.keys
-        ended(ledger, session=keys.get("session"), tenant=keys.get("tenant") or "")
-    if exchange.options.ledger is not None:
-        exchange.options.ledger(ledger)
 
 
 def _refusal_of(guard: Guarding) -> Callable[[str], str]:

@@ -64,6 +64,12 @@ class Log:
         self.ended.append(ledger)
         return len(self.ended)
 
+    async def aexchange(
+        self, ledger: Ledger, *, session: str | None = None, tenant: str = ""
+    ) -> int:
+        await anyio.sleep(0)
+        return self.exchange(ledger, session=session, tenant=tenant)
+
 
 def ways(guard: Any) -> dict[str, Any]:
     """Every way to a verdict."""
@@ -172,6 +178,24 @@ def test_a_wrapped_callable_tells_its_exchanges() -> None:
     assert ("output", "monitor refusals", "yes") in [record[:3] for record in records]
     counted = guard.monitors.snapshot()
     assert "over-refusal" in str(counted)
+
+
+def test_a_cancelled_call_is_told() -> None:
+    log = Log()
+    guard = guardkit.loads(POLICY, audit=log)
+
+    @guard(session="s")
+    async def ask(prompt: str) -> str:
+        await anyio.sleep(60)
+        return ""
+
+    async def main() -> None:
+        with anyio.move_on_after(0.05):
+            await ask("hello")
+
+    for backend in ("asyncio", "trio"):
+        anyio.run(main, backend=backend)
+    assert [ledger.layer for ledger in log.ended] == ["transport"] * 2
 
 
 def test_conditions_of_monitors_are_asked_only_where_somebody_listens() -> None:

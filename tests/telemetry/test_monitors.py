@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import threading
 import time
 import tracemalloc
@@ -553,6 +554,7 @@ def test_a_forked_process_goes_on_counting(tmp_path: Path) -> None:
     with monitors._lock:  # as if another thread counted at this moment
         child = os.fork()
         if child == 0:
+            signal.alarm(20)  # a child that waits for a lock for ever would outlive the tests
             monitors.saw(verdict("input"))
             (tmp_path / "counted").write_text(str(shown(monitors, "attacks")["known"]))
             os._exit(0)
