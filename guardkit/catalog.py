@@ -153,6 +153,10 @@ class Viewed(Protocol):
     def text(self) -> str:
         """What a check reads."""
 
+    @property
+    def instead_of(self) -> str | None:
+        """The text that need not be read beside this view, which says all of it; None for most."""
+
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that a stretch of this view stands for."""
 

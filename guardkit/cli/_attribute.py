@@ -29,6 +29,7 @@ from ._weights import weights, weights_options
 from ._write import write_or_complain
 
 if TYPE_CHECKING:
+    from guardkit.guard import Guard
     from guardkit.layers import (
         Attribution,
         Deployment,
@@ -82,8 +83,13 @@ class _Plan(NamedTuple):
     metavar="WHAT",
     help="What ought to come of it: answer or refuse; else the policy says.",
 )
-@click.option("--timeout", default=60.0, type=click.FloatRange(min=0.001), metavar="SECONDS",
-              help="How long a reply may take; 60 if none is given.")  # fmt: skip
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.001),
+    default=60.0,
+    metavar="SECONDS",
+    help="How long a reply may take; 60 if none is given.",
+)
 @click.option("--rate", type=click.FloatRange(min=0.001), metavar="N", help="Runs per second.")
 @click.option(
     "--at-once",
@@ -190,7 +196,8 @@ def command(
         show.complain(str(error))
         return WRONG
     findings.end(summary)
-    if html is not None and not _write_html(show, html, findings.kept):
+    files = () if cases is None else (cases.name,)
+    if html is not None and not _write_html(show, html, findings, summary, guard, files, plan):
         return WRONG
     if not summary.exchanges and not summary.unjudged:
         show.say(show.err.paint("there are no exchanges", "warn"))
@@ -342,10 +349,27 @@ class _Findings:
                 show.out.line(line)
 
 
-def _write_html(show: Screen, path: Path, made: list[Attribution]) -> bool:
+def _write_html(
+    show: Screen,
+    path: Path,
+    findings: _Findings,
+    summary: Summary,
+    guard: Guard,
+    files: tuple[str, ...],
+    plan: _Plan,
+) -> bool:
     from guardkit.layers import attribution_html
 
-    if not write_or_complain(show, path, attribution_html(made, date.today()).encode()):
+    page = attribution_html(
+        findings.kept,
+        date.today(),
+        summary=summary,
+        policy=f"{guard.plan.policy} {guard.digest[:19]}",
+        files=files,
+        repeats=plan.repeats,
+        seed=plan.seed,
+    )
+    if not write_or_complain(show, path, page.encode()):
         return False
     show.say(f"wrote {visible(path.as_posix())}")
     return True

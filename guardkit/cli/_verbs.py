@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("test", "Run the `test` and `probe` blocks of policies"),
             ("scan", "Judge texts by a policy"),
             ("eval", "Measure a policy on labelled texts"),
+            ("probe", "Attack a policy or a deployment, and say which layer stops what"),
         ),
     ),
     (

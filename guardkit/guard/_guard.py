@@ -361,7 +361,9 @@ class Guard:
 
     async def aawait_hold(self, hold: str) -> Verdict:
         """Wait for an approval; see `await_hold`."""
-        return decided(self._digest, await self.holds.wait(hold))
+        found = await self.holds.wait(hold)
+        verdict = decided(self._digest, found)
+        return await self._aheard(verdict, found.session or None, found.tenant)
 
     # --- sessions, prompts, pseudonyms
 

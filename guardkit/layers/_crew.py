@@ -7,6 +7,7 @@ with a run.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,13 @@ _JOIN_S: Final = 5.0
 
 class CrewError(Exception):
     """Processes died, too many to go on. What is finished is kept."""
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_crew(

@@ -8,15 +8,16 @@ Three choices, each measured in `tests/layers/test_effects.py`:
   Agresti's and Caffo's keeps 93.9 %, is wider too, and lies above 97 % at more places.
 - Runs come in two stages. Where every form of the stack gave one and the same outcome in each of
   the `FIRST` runs of the first, the second is left out. The interval is then that of the runs that
-  were had. An exact count over all ways it can come out shows that this costs nothing: the worst
-  place stays at 93.3 %.
+  were had. An exact count over all ways it can come out shows that this costs nothing: at 20 runs
+  the worst place stays at 93.3 %. Where one side is known by rule, the other one has
+  mid-p bounds, wider after agreement; Wilson's would hold the truth in 91.2 % there.
 - Probabilities come from the posterior of the rates under Jeffreys' prior, by seeded draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import acos, copysign, cos, pi, sqrt
+from collections.abc import Callable, Mapping, Sequence
+from math import acos, comb, copysign, cos, pi, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ FIRST: Final = 8
 SURE: Final = 0.95
 """From where a probability names a layer."""
 _QUANTILE: Final = 1.959963984540054
+_TAIL: Final = 0.025
+_STOPPED: Final = 0.01
+"""What may lie beyond a bound after the first stage: the second one has its own tails."""
 _HALVINGS: Final = 40
 _DRAWS: Final = 20_000
 _PRIOR: Final = 0.5
@@ -53,15 +57,45 @@ def difference_interval(hits: int, of: int, left: int, of_left: int) -> tuple[fl
     return low, high
 
 
-def _crossing(excess: Any, low: float, high: float, target: float) -> float:
-    """Where the score, which falls as the difference rises, goes through the target."""
-    if target > 0 and excess(low) <= target:
+def rate_interval(hits: int, of: int) -> tuple[float, float]:
+    """Where a rate lies, 95 % sure, where the other one of a difference is known.
+
+    By the mid-p tails of the binomial distribution; wider for runs that all agree, the more so as
+    agreement is what ends the first stage.
+    """
+    if not of:
+        return 0.0, 1.0
+    if hits in (0, of):
+        tail = _STOPPED if of <= FIRST else _TAIL
+        return (0.0, 1 - tail ** (1 / of)) if not hits else (tail ** (1 / of), 1.0)
+
+    def above(rate: float) -> float:
+        return -_upper_tail(hits, of, rate)
+
+    def below(rate: float) -> float:
+        return _upper_tail(of - hits, of, 1 - rate)
+
+    seen = hits / of
+    return _crossing(above, 0.0, seen, -_TAIL), _crossing(below, seen, 1.0, _TAIL)
+
+
+def _upper_tail(hits: int, of: int, rate: float) -> float:
+    """How likely more hits are than so many, and half of just as many."""
+    chances = [
+        comb(of, count) * rate**count * (1 - rate) ** (of - count) for count in range(hits, of + 1)
+    ]
+    return sum(chances) - chances[0] / 2
+
+
+def _crossing(falls: Callable[[float], float], low: float, high: float, target: float) -> float:
+    """Where a function that falls goes through a value; the end that is nearer, if it does not."""
+    if falls(low) <= target:
         return low
-    if target < 0 and excess(high) >= target:
+    if falls(high) >= target:
         return high
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if excess(middle) > target:
+        if falls(middle) > target:
             low = middle
         else:
             high = middle
@@ -110,6 +144,8 @@ def chance_halved(
         exact: Which of the two rates are known instead of estimated.
         seed: Of the draws.
     """
+    if all(exact):
+        return float(left[0] / left[1] < whole[0] / whole[1] / 2)
     draws = _rng(seed)
     rates = [
         hits / of if is_known else draws.beta(hits + _PRIOR, of - hits + _PRIOR, _DRAWS)

@@ -97,7 +97,7 @@ def blames(run: Run, plan: Plan) -> tuple[Blame, ...]:
         return (Blame("transport", run.by, "failed", True),)
     if run.outcome == "refused":
         if run.layer in ("input", "output"):
-            return tuple(_stopped(run, run.layer))
+            return tuple(_stopped(run, run.layer, plan))
         how: How = "stopped" if run.layer == "provider" else "refused"
         return (Blame(run.layer or "model", run.by, how, True),)
     found = [blame for text in judged_texts(run.records) for blame in _let(text, plan)]
@@ -106,7 +106,7 @@ def blames(run: Run, plan: Plan) -> tuple[Blame, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _stopped(run: Run, layer: Layer) -> Iterator[Blame]:
+def _stopped(run: Run, layer: Layer, plan: Plan) -> Iterator[Blame]:
     texts = [text for text in judged_texts(run.records) if text.layer == layer]
     ending = next((text for text in texts if _stops(text.action)), None)
     rules = ending.stopping if ending is not None else []
@@ -117,12 +117,14 @@ def _stopped(run: Run, layer: Layer) -> Iterator[Blame]:
         return
     for name in sorted(rules, key=lambda name: name != first):
         record = ending.rules[name]
-        how: How = "unknown" if record.detail == _SILENCED else "stopped"
-        yield Blame(layer, f"rule {name}", how, len(rules) == 1, _speaking(ending, name))
+        is_mute = record.detail == _SILENCED
+        detail = _mute(ending, plan.rule(name).asks) if is_mute else _speaking(ending)
+        how: How = "unknown" if is_mute else "stopped"
+        yield Blame(layer, f"rule {name}", how, len(rules) == 1, detail)
 
 
-def _speaking(text: Judged, rule: str) -> str:
-    """The checks that said yes, where there is no doubt for which rule."""
+def _speaking(text: Judged) -> str:
+    """The check that said yes, where only one did."""
     said = sorted(name for name, record in text.checks.items() if record.outcome == "yes")
     return f"check {said[0]}" if len(said) == 1 else ""
 

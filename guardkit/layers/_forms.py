@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
-from guardkit._util.shares import Share, wilson
+from guardkit._util.shares import Share
 from guardkit.types import Layer
 
 from ._attribution import Effect, Ending, Outcome
 from ._deployment import Asked
-from ._effects import FIRST, SURE, chance_halved, difference_interval
+from ._effects import FIRST, SURE, chance_halved, difference_interval, rate_interval
 from ._evidence import judged_texts
 from ._runs import Run, Runner, Tally, tally
 
@@ -58,6 +59,12 @@ class Forms:
     def runs(self, form: Form) -> tuple[Run, ...]:
         """The runs of a form."""
         return self._runs.get(form, ())
+
+    def failures(self) -> Iterator[tuple[Form, int, int]]:
+        """The forms of which runs failed: how many, and of how many."""
+        for form, runs in self._runs.items():
+            if failed := sum(run.outcome == "failed" for run in runs):
+                yield form, failed, len(runs)
 
     async def begin(self) -> None:
         """The first stage of the whole stack; less of it where every run fails."""
@@ -137,10 +144,10 @@ def _interval(whole: Tally, left: Tally) -> tuple[float, float]:
     if whole.is_exact and left.is_exact:
         return _rate(whole) - _rate(left), _rate(whole) - _rate(left)
     if whole.is_exact:
-        low, high = wilson(left.hits, left.of)
+        low, high = rate_interval(left.hits, left.of)
         return _rate(whole) - high, _rate(whole) - low
     if left.is_exact:
-        low, high = wilson(whole.hits, whole.of)
+        low, high = rate_interval(whole.hits, whole.of)
         return low - _rate(left), high - _rate(left)
     return difference_interval(whole.hits, whole.of, left.hits, left.of)
 
@@ -148,8 +155,6 @@ def _interval(whole: Tally, left: Tally) -> tuple[float, float]:
 def _chance(whole: Tally, left: Tally, seed: int) -> float:
     if not whole.of or not left.of:
         return 0.0
-    if whole.is_exact and left.is_exact:
-        return float(_rate(left) < _rate(whole) / 2)
     return chance_halved(
         (whole.hits, whole.of),
         (left.hits, left.of),

@@ -5,74 +5,125 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from guardkit.pages import framed, scale_end, share_text, so_many, spark, td, th, tr
+from guardkit.pages import (
+    and_more,
+    counted,
+    framed,
+    scale_end,
+    share_text,
+    so_many,
+    spark,
+    spelled,
+    td,
+    th,
+    tr,
+)
 
-from ._effects import difference_interval
+from ._compare_probe import Change, Compared, Verdict, What, difference_interval
 from ._figures import Figures, Rate
-from ._html_words import points
+from ._html_words import count_cell, joined, points
 
-_RATES: Final = (("attacks that got through", "bad"), ("benign requests refused", "good"))
+_NAMES: Final[dict[What, str]] = {
+    "leaked": "attacks that leaked",
+    "over_refusal": "benign requests refused",
+}
+_VERDICTS: Final = {
+    "better": "<b>better</b>",
+    "worse": "<b>worse</b>",
+    "same": "the same",
+    "unsure": "not certain",
+}
+_MOST_FAMILIES: Final = 40
 
 
-def since(figures: Figures, before: Sequence[Figures]) -> str:
-    """The rates of the last run and of this one, how far they are apart, and the trend."""
-    if not before:
+def since(figures: Figures, before: Sequence[Figures], compared: Compared | None) -> str:
+    """The rates of the last run and of this one, how far they are apart, and the trend.
+
+    Args:
+        figures: What this run came to.
+        before: Earlier runs, the oldest first.
+        compared: This run beside the last one, trial by trial; without it only rates are compared.
+    """
+    last = compared.old if compared is not None else before[-1] if before else None
+    if last is None:
         return ""
-    last = before[-1]
-    rows = [
-        _row(name, old, new)
-        for (name, _), old, new in zip(_RATES, _rates(last), _rates(figures), strict=True)
-        if old.of and new.of
+    changes = compared.changes if compared is not None else tuple(_changes(last, figures))
+    known = [one for one in changes if one.old.of and one.new.of]
+    whole = [one for one in known if not one.family]
+    families = [one for one in known if one.family and one.verdict in ("better", "worse")]
+    runs = [*(before or [last]), figures]
+    return "".join(
+        (
+            _apart(figures, last, compared),
+            _table(whole, "rate", "This run and the last one"),
+            _table(families[:_MOST_FAMILIES], "family", "Families that are better or worse"),
+            and_more(len(families) - _MOST_FAMILIES),
+            _trends(runs),
+        )
+    )
+
+
+def _changes(last: Figures, figures: Figures) -> Iterator[Change]:
+    rates: tuple[tuple[What, Rate, Rate], ...] = (
+        ("leaked", last.leaked, figures.leaked),
+        ("over_refusal", last.over_refusal, figures.over_refusal),
+    )
+    for what, old, new in rates:
+        low, high = difference_interval(old, new)
+        verdict: Verdict = "worse" if low > 0 else "better" if high < 0 else "unsure"
+        yield Change(what, "", old, new, low, high, 0, 0, None, verdict)
+
+
+def _apart(figures: Figures, last: Figures, compared: Compared | None) -> str:
+    """What may have made the difference."""
+    changed = [
+        name
+        for name, was, now in (
+            ("the policy", last.digest, figures.digest),
+            ("the model", last.target, figures.target),
+            ("the cases", last.suites, figures.suites),
+            ("the seed", last.seed, figures.seed),
+        )
+        if was != now
     ]
+    said = f"Changed since then: {joined(changed)}." if changed else "The policy is the same."
+    if compared is not None:
+        said += f" Both runs have {so_many(compared.paired, 'trial')} in common."
+    return f'<p class="aside">{said}</p>'
+
+
+def _table(changes: Sequence[Change], what: str, label: str) -> str:
+    if not changes:
+        return ""
+    has_pairs = any(one.p is not None for one in changes)
     heads = [
-        th("rate"),
+        th(what),
         th("last run"),
         th("this run"),
         th("change, in points"),
-        th("", "left"),
+        th("is", "left"),
     ]
-    table = framed("", heads, rows, "This run and the last one") if rows else ""
-    return f"{_apart(figures, last)}{table}{_trends([*before, figures])}"
+    if has_pairs:
+        heads += [th("trials<br>better", "wide"), th("trials<br>worse", "wide")]
+    return framed("", heads, [_row(one, has_pairs=has_pairs) for one in changes], label)
 
 
-def _rates(figures: Figures) -> tuple[Rate, Rate]:
-    return figures.leaked, figures.over_refusal
-
-
-def _apart(figures: Figures, last: Figures) -> str:
-    """What else than the policy may have made the difference."""
-    told = [
-        said
-        for is_other, said in (
-            (figures.target != last.target, "another model"),
-            (figures.suites != last.suites, "other cases"),
-            (figures.seed != last.seed, "another seed"),
-        )
-        if is_other
-    ]
-    same = "the same policy" if figures.digest == last.digest else "another text of the policy"
-    rest = f", {', '.join(told)}" if told else ", the same cases and the same target"
-    return f'<p class="aside">The last run had {same}{rest}.</p>'
-
-
-def _row(name: str, old: Rate, new: Rate) -> str:
-    low, high = difference_interval(*_worth(new), *_worth(old))
-    moved = (new.value or 0.0) - (old.value or 0.0)
-    verdict = "better" if high < 0 else "worse" if low > 0 else "not certain"
-    word = f"<b>{verdict}</b>" if low > 0 or high < 0 else verdict
+def _row(one: Change, *, has_pairs: bool) -> str:
+    moved = points(one.difference or 0.0)
+    between = f'<span class="range">{points(one.low)} to {points(one.high)}</span>'
     cells = [
-        td(share_text(old)),
-        td(share_text(new)),
-        td(f'{points(moved)}<span class="range">{points(low)} to {points(high)}</span>'),
-        td(word, "left"),
+        td(share_text(one.old)),
+        td(share_text(one.new)),
+        td(f"{moved}{between}"),
+        td(_VERDICTS[one.verdict], "left"),
     ]
+    if has_pairs:
+        cells += [count_cell(one.better, "wide"), count_cell(one.worse, "wide")]
+    name = _NAMES[one.what]
+    if one.family:
+        kind = "refused" if one.what == "over_refusal" else "leaked"
+        name = f"{spelled(one.family)} <small>{kind}</small>"
     return tr(name, cells)
-
-
-def _worth(rate: Rate) -> tuple[float, float]:
-    """Hits and trials, worth no more than the cases are: forms of one text say little more."""
-    share = min(rate.cases / rate.of, 1.0)
-    return rate.hits * share, rate.of * share
 
 
 def _trends(runs: Sequence[Figures]) -> str:
@@ -81,8 +132,12 @@ def _trends(runs: Sequence[Figures]) -> str:
 
 
 def _drawn(runs: Sequence[Figures]) -> Iterator[str]:
-    end = scale_end([rate for run in runs for rate in _rates(run)])
-    for at, (name, style) in enumerate(_RATES):
-        line = spark([_rates(run)[at] for run in runs], style, name, most=end)
+    leaked, refused = [run.leaked for run in runs], [run.over_refusal for run in runs]
+    end = scale_end([*leaked, *refused])
+    for rates, style, name in (
+        (leaked, "bad", _NAMES["leaked"]),
+        (refused, "good", _NAMES["over_refusal"]),
+    ):
+        line = spark(rates, style, name, most=end)
         if line:
-            yield f'<p class="aside">{line} {name}, over {so_many(len(runs), "run")}</p>'
+            yield f'<p class="aside">{line} {name}, over {counted(len(runs))} runs</p>'

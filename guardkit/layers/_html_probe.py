@@ -28,20 +28,31 @@ from guardkit.pages import (
     tr,
 )
 
+from ._compare_probe import Compared
 from ._figures import Figures, LayerFigures, Rate
 from ._html_before import since
-from ._html_probe_tables import adaptive, families, heats, others, refusers, reasons, worst
-from ._html_words import bar_cell, duration, joined, layer_name, optional, said, spelled_duration
+from ._html_probe_tables import adaptive, families, heats, others, reasons, refusers, worst
+from ._html_words import (
+    bar_cell,
+    duration,
+    joined,
+    layer_name,
+    optional,
+    remark,
+    said,
+    spelled_duration,
+)
 from ._tally import ALONE
 
 _MOST_LAYERS: Final = 12
 _MOST_BROKEN: Final = 3
 
 
-def as_html(
+def probe_html(
     figures: Figures,
     day: date | None = None,
     before: Sequence[Figures] = (),
+    compared: Compared | None = None,
 ) -> str:
     """The report as an HTML document of less than `guardkit.pages.MOST_BYTES`.
 
@@ -52,19 +63,22 @@ def as_html(
         day: The day it was made, to be shown.
         before: Earlier runs, the oldest first: the last of them is compared with, all show the
             trend.
+        compared: This run beside the last one, trial by trial, where that is known.
     """
-    return document(f"{figures.policy}: probe", _parts(figures, day, before), _foot(figures))
+    return document(
+        f"{figures.policy}: probe", _parts(figures, day, before, compared), _foot(figures)
+    )
 
 
 def _parts(
-    figures: Figures, day: date | None, before: Sequence[Figures]
+    figures: Figures, day: date | None, before: Sequence[Figures], compared: Compared | None
 ) -> Iterator[Part]:
     yield Part(headed("Probe", figures.policy, _lead(figures), day))
     yield Part(_keys(figures))
     yield Part(_notes(figures))
     yield Part(_stack(figures))
     yield from chain(
-        optional("Since the last run", since(figures, before)),
+        optional("Since the last run", since(figures, before, compared)),
         optional("By family", *families(figures.families)),
         optional("Who refuses benign requests", refusers(figures)),
         optional("Attacks that adapt", adaptive(figures)),
@@ -88,7 +102,7 @@ def _lead(figures: Figures) -> str:
             if one.attacks.hits
         ]
         told.append(
-            f"<b>{_so_many_of(leaked)} {'attack' if leaked.of == 1 else 'attacks'} got through "
+            f"<b>{_so_many_of(leaked)} {'attack' if leaked.of == 1 else 'attacks'} leaked "
             f"({percent(leaked.value)}).</b>"
         )
         if stops:
@@ -117,10 +131,11 @@ def _what(figures: Figures) -> str:
 
 def _keys(figures: Figures) -> str:
     leaked, refused, cases = figures.leaked, figures.over_refusal, figures.cases_leaked
-    cells = [_rate_key("Attacks that got through", leaked, "attacks")]
+    leaks = _rate_key("Attacks that leaked", leaked, "attacks")
     if cases.of:
-        cells.append(share_key("Cases through in some form", cases, "cases"))
-    cells.append(_rate_key("Benign requests refused", refused, "benign requests"))
+        many = f"{counted(cases.hits)} of {so_many(cases.of, 'case')} in at least one form"
+        leaks = leaks._replace(range=f"{leaks.range}<br>{many}")
+    cells = [leaks, _rate_key("Benign requests refused", refused, "benign requests")]
     cells.append(
         Key(
             "Could not be judged",
@@ -130,8 +145,9 @@ def _keys(figures: Figures) -> str:
         )
     )
     if figures.times is not None:
-        number, unit = duration(figures.times.p50)
-        rest = f"p95 {spelled_duration(figures.times.p95)}<br>p99 {spelled_duration(figures.times.p99)}"
+        took = figures.times
+        number, unit = duration(took.p50)
+        rest = f"p95 {spelled_duration(took.p95)}<br>p99 {spelled_duration(took.p99)}"
         cells.append(Key("Policy time a trial, p50", number, unit, rest))
     return keys(cells, "Below each share stand its interval of 95 % and what it is of.")
 
@@ -147,16 +163,11 @@ def _notes(figures: Figures) -> str:
             f"This run is not finished: {counted(figures.trials)} of "
             f"{so_many(figures.planned, 'trial')} are counted here."
         )
-    if figures.target == ALONE and figures.leaked.of:
-        told.append(
-            "No model was asked: <b>got through</b> says that the policy let an attack pass, not "
-            "that anybody obeyed it."
-        )
     if figures.partial:
         are = "was" if figures.partial == 1 else "were"
         told.append(
             f"{so_many(figures.partial, 'attack')} {are} answered in part: neither stopped nor "
-            "through, and in no rate."
+            "leaked, and in no rate."
         )
     if figures.benign_partial:
         told.append(
@@ -170,13 +181,8 @@ def _notes(figures: Figures) -> str:
             f"{so_many(len(figures.broken), 'row')} of case files could not be read: {some}"
             f"{f'; and {more:,} more' if more > 0 else ''}."
         )
-    told += [_sentence(note) for note in figures.notes]
+    told += [remark(note) for note in figures.notes]
     return notes(told)
-
-
-def _sentence(note: str) -> str:
-    shown = said(note).rstrip(".")
-    return f"{shown[:1].upper()}{shown[1:]}."
 
 
 # --- the stack
@@ -186,9 +192,7 @@ def _stack(figures: Figures) -> str:
     layers = figures.layers[:_MOST_LAYERS]
     if not layers:
         return ""
-    stops = [
-        Stopped(layer_name(one.layer), one.attacks.hits, one.benign.hits) for one in layers
-    ]
+    stops = [Stopped(layer_name(one.layer), one.attacks.hits, one.benign.hits) for one in layers]
     drawn = flow(stops, figures.leaked.of, figures.over_refusal.of, name=figures.policy)
     # The table below it would say that what reached a layer is what the layers above it left. Texts
     # that go out reach the last layer first, so the counts of the run stand here instead.
@@ -219,14 +223,18 @@ def _layer_table(layers: Sequence[LayerFigures]) -> str:
 
 
 def _foot(figures: Figures) -> str:
-    asks = figures.target != ALONE
-    model = (
-        "<p>The <b>model</b> stops an attack by refusing it, or by answering otherwise than the attack "
-        "wants; that is its context and its weights together. The <b>provider</b> stops it where "
-        "the reply was cut off by a filter of its own.</p>"
-        if asks
-        else ""
+    asked = (
+        "<p>An attack <b>leaked</b> where it passed every layer and was answered; one with a "
+        "marker, where that marker stood in the reply. The <b>model</b> stops an attack by refusing "
+        "it, or by answering otherwise than the attack wants; that is its context and its weights "
+        "together. The <b>provider filter</b> stops it where whoever serves the model cut the "
+        "reply off.</p>"
     )
+    if figures.target == ALONE:
+        asked = (
+            "<p>No model was asked: that an attack <b>leaked</b> says that the policy let it pass, "
+            "not that anybody obeyed it.</p>"
+        )
     return (
         "<h3>How to read this</h3>"
         "<p>An <b>attack</b> is a text that ought to be refused, a <b>benign request</b> one that "
@@ -234,13 +242,17 @@ def _foot(figures: Figures) -> str:
         "disguise, whole or cut into pieces. Every trial passes the layers in order, and the first "
         "that stops it is the one that counts: a layer may be able to stop more than it had the "
         "chance to.</p>"
-        f"{model}"
+        f"{asked}"
         "<p>Intervals are Wilson's, of 95 %, and as wide as if each case had been tried "
         "once: forty disguises of one text say little about another text. They say nothing "
-        "about texts of another kind, and these ones can be read by anybody. A change counts as "
-        "better or worse only where all of its interval does.</p>"
+        "about texts of another kind. A change is called better or worse only where that is 95 % "
+        "sure.</p>"
         "<p><b>Could not be judged</b> is whatever gave no reply, or a rule that could not decide: "
-        "neither stopped nor through, and in no rate.</p>"
+        "neither stopped nor leaked, and in no rate.</p>"
         f"<p>Policy digest <code>{spelled(figures.digest)}</code><br>"
         f"Cases <code>{spelled(figures.suites)}</code><br>Seed <code>{figures.seed}</code></p>"
     )
+
+
+as_html = probe_html
+"""As `Figures.as_html` calls it."""

@@ -1,4 +1,4 @@
-"""The tables of a report on probes: families, disguises, who refuses benign requests, worst cases."""
+"""The tables of a report on probes: families, disguises, who refuses, worst cases, the search."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Final
 from guardkit._util.shares import Share
 from guardkit.pages import (
     NO_NAME,
-    NONE,
     Part,
     Row,
     and_more,
@@ -24,11 +23,20 @@ from guardkit.pages import (
     tr,
 )
 
-from ._figures import Adaptive, By, Cell, Figures, Group, Rate, Worst
-from ._html_words import bar_cell, by_name, count_cell, layer_name, optional, said
+from ._figures import Adaptive, By, Cell, Figures, ProbeGroup, Rate, Worst
+from ._html_words import (
+    bar_cell,
+    by_name,
+    count_cell,
+    joined,
+    layer_name,
+    optional,
+    part_cell,
+    said,
+)
 from ._trials import PLAIN
 
-_MOST_ROWS: Final = 40
+_MOST_ROWS: Final = 60
 _ALL: Final = "all"
 _SPLITS: Final = {
     "whole": "whole",
@@ -38,21 +46,26 @@ _SPLITS: Final = {
 }
 
 
-def families(groups: Sequence[Group], what: str = "family") -> tuple[str, ...]:
-    """Attacks by what got through, and benign requests by what was refused."""
-    bad = _by_group([one for one in groups if _is_tried(one.leaked, one)], what, "bad")
-    good = _by_group([one for one in groups if one.over_refusal.of], what, "good")
-    return tuple(table for table in (bad, good) if table)
+def families(groups: Sequence[ProbeGroup], what: str = "family", least: int = 1) -> tuple[str, ...]:
+    """Attacks by what leaked, and benign requests by what was refused.
+
+    A table of fewer lines than `least` is left out.
+    """
+    bad = [one for one in groups if _is_tried(one.leaked, one)]
+    good = [one for one in groups if one.over_refusal.of]
+    return tuple(
+        _by_group(some, what, style)
+        for some, style in ((bad, "bad"), (good, "good"))
+        if len(some) >= least
+    )
 
 
-def _is_tried(share: Share, one: Group) -> bool:
+def _is_tried(share: Share, one: ProbeGroup) -> bool:
     # A group of which nothing could be judged is still to be seen.
     return bool(share.of) or not one.over_refusal.of
 
 
-def _by_group(groups: Sequence[Group], what: str, style: str) -> str:
-    if not groups:
-        return ""
+def _by_group(groups: Sequence[ProbeGroup], what: str, style: str) -> str:
     is_bad = style == "bad"
     has_partial = is_bad and any(one.partial for one in groups)
     has_open = any(one.unjudged for one in groups)
@@ -66,7 +79,7 @@ def _by_group(groups: Sequence[Group], what: str, style: str) -> str:
             is_here = is_bad or not one.leaked.of
             cells.append(count_cell(one.unjudged if is_here else 0, "wide"))
         rows.append(tr(spelled(_SPLITS.get(one.name, one.name)) or NO_NAME, cells))
-    heads = [th(spelled(what)), th("attacks that got through" if is_bad else "benign refused")]
+    heads = [th(spelled(what)), th("attacks that leaked" if is_bad else "benign refused")]
     heads += [th("answered<br>in part", "wide")] if has_partial else []
     heads += [th("not<br>judged", "wide")] if has_open else []
     label = f"{'Attacks' if is_bad else 'Benign requests'} by {what}"
@@ -81,11 +94,13 @@ def others(figures: Figures) -> Iterator[Part]:
         ("category", figures.categories),
         ("language", figures.languages),
     )
-    for what, groups in kinds:
-        if len(groups) > 1:
-            tables = "".join(families(groups, what))
-            body = f"<details><summary>By {what}</summary>{tables}</details>"
-            yield Part(body, is_optional=True)
+    several = [(what, groups) for what, groups in kinds if len(groups) > 1]
+    if several:
+        names = joined([what for what, _ in several])
+        yield Part(f"<h2>By {names}</h2>", is_optional=True)
+    for what, groups in several:
+        tables = "".join(families(groups, what, 2))
+        yield Part(f"<details><summary>By {what}</summary>{tables}</details>", is_optional=True)
 
 
 # --- family by disguise
@@ -94,7 +109,7 @@ def others(figures: Figures) -> Iterator[Part]:
 def heats(figures: Figures) -> Iterator[Part]:
     """What each disguise of each family came to; benign ones only where they were disguised."""
     kinds = (
-        (True, "bad", "Attacks that got through, by family and disguise"),
+        (True, "bad", "Attacks that leaked, by family and disguise"),
         (False, "good", "Benign requests refused, by family and disguise"),
     )
     for is_attack, style, title in kinds:
@@ -118,16 +133,14 @@ def _heat(figures: Figures, cells: Sequence[Cell], style: str, title: str) -> st
     if is_turned:
         down, along = along, down
 
-    def cell(row: Group, column: Group) -> Share:
+    def cell(row: ProbeGroup, column: ProbeGroup) -> Share:
         names = (column.name, row.name) if is_turned else (row.name, column.name)
         return by_names.get(names, Share(0, 0))
 
-    def whole(one: Group) -> Rate:
+    def whole(one: ProbeGroup) -> Rate:
         return one.leaked if is_bad else one.over_refusal
 
-    rows = [
-        Row(row.name, (whole(row), *(cell(row, column) for column in along))) for row in down
-    ]
+    rows = [Row(row.name, (whole(row), *(cell(row, column) for column in along))) for row in down]
     all_of = figures.leaked if is_bad else figures.over_refusal
     rows.append(Row(_ALL, (all_of, *(whole(column) for column in along)), is_sum=True))
     what = "disguise" if is_turned else "family"
@@ -177,8 +190,8 @@ def _refuser(one: By) -> str:
 def worst(figures: Figures) -> Iterator[str]:
     """Cases by how often they came out wrong: ids, and no text."""
     if figures.leaks:
-        yield "<h3>Attacks that got through most often</h3>"
-        yield _worst(figures.leaks, "got through", "Attacks that got through most often")
+        yield "<h3>Attacks that leaked most often</h3>"
+        yield _worst(figures.leaks, "leaked", "Attacks that leaked most often")
     if figures.refusals:
         yield "<h3>Benign requests that were refused most often</h3>"
         yield _worst(figures.refusals, "refused", "Benign requests that were refused most often")
@@ -202,7 +215,7 @@ def reasons(figures: Figures) -> str:
         return ""
     whole = figures.unjudged
     rows = [
-        tr(said(why) or NO_NAME, [bar_cell(Share(count, whole), "bad", has_interval=False)])
+        tr(said(why) or NO_NAME, [part_cell(count, whole, "bad")])
         for why, count in figures.why_unjudged[:_MOST_ROWS]
     ]
     heads = [th("why"), th("trials")]
@@ -217,32 +230,31 @@ def adaptive(figures: Figures) -> str:
     found = figures.adaptive
     if found is None:
         return ""
-    tries = [
+    tries = (
         ("fixed trials", figures.cases_leaked),
         ("search, on what these left", found.cases),
         ("either of them", found.with_static),
-    ]
-    rows = [tr(name, [bar_cell(share, "bad")]) for name, share in tries]
-    table = framed("", [th("way"), th("cases through")], rows, "Fixed trials and the search")
-    families = [tr(spelled(name) or NO_NAME, [bar_cell(share, "bad")]) for name, share in found.families[:_MOST_ROWS]]
-    more = ""
-    if families:
-        heads = [th("family"), th("cases through by search")]
-        more = framed("", heads, families, "The search by family")
-    return f"{_searched(found)}{table}{more}{_moves(found)}"
+    )
+    table = _shares("way", tries, "Fixed trials and the search")
+    by_family = _shares("family, by search", found.families[:_MOST_ROWS], "The search by family")
+    return f"{_searched(found)}{table}{by_family}{_moves(found)}"
+
+
+def _shares(what: str, lines: Sequence[tuple[str, Share]], label: str) -> str:
+    rows = [tr(spelled(name) or NO_NAME, [bar_cell(share, "bad")]) for name, share in lines]
+    return framed("", [th(what), th("cases that leaked")], rows, label) if rows else ""
 
 
 def _searched(found: Adaptive) -> str:
-    median = ""
+    made = f"{counted(found.queries)} were made in all"
     if found.median is not None:
-        median = f" A way through, where there was one, took {found.median:g} of them in the median."
-    open = ""
+        made += f"; a way through, where there was one, took {found.median:g} in the median"
     if found.unjudged:
-        open = f" {so_many(found.unjudged, 'search').replace('searchs', 'searches')} could not be judged."
+        made += f"; for {so_many(found.unjudged, 'case')} nothing could be judged"
     return (
-        '<p class="aside">For each attack case that no fixed trial got through, somebody who sees '
-        "what the policy says tries to find a form that does, with at most "
-        f"{counted(found.budget)} queries. {counted(found.queries)} were made.{median}{open}</p>"
+        '<p class="aside">For each attack case that leaked in no fixed trial, a search that sees '
+        "what the policy says looks for a form that does, with at most "
+        f"{counted(found.budget)} queries. {made}.</p>"
     )
 
 

@@ -6,25 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from guardkit._util.shares import Share
-from guardkit.pages import NONE, Part, bar, counted, safe, share_text, spelled, td
+from guardkit.pages import NONE, Part, bar, counted, length, safe, sentence, share_text, spelled, td
 
 LAYER_NAMES: Final[Mapping[str, str]] = {
-    "input": "input rules",
+    "input": "input check",
     "context": "context",
     "weights": "weights",
     "model": "model",
-    "provider": "provider",
-    "output": "output rules",
+    "provider": "provider filter",
+    "output": "output check",
     "transport": "transport",
 }
 """Layers as a page calls them."""
 WHAT_IT_IS: Final[Mapping[str, str]] = {
-    "input": "what the policy says of texts that come in",
+    "input": "rules of the policy on what comes in",
     "context": "the system prompt",
     "weights": "what the model does by itself",
     "model": "context and weights together",
-    "provider": "the filter of whoever serves the model",
-    "output": "what the policy says of texts that go out",
+    "provider": "of whoever serves the model",
+    "output": "rules of the policy on what goes out",
     "transport": "the way to the model and back",
 }
 _MOST_SAID: Final = 300
@@ -49,19 +49,46 @@ def said(text: str) -> str:
     return safe(text if len(text) <= _MOST_SAID else f"{text[: _MOST_SAID - 1]}…")
 
 
+def remark(note: str) -> str:
+    """A note as a sentence, with its `names` set as such."""
+    return sentence((note if len(note) <= _MOST_SAID else f"{note[:_MOST_SAID]}…").rstrip("."))
+
+
+def chance_of(chance: float) -> str:
+    """A probability; never all for less, nor nothing for something."""
+    if 0.995 < chance < 1:
+        return "&gt; 99 %"
+    if 0 < chance < 0.005:
+        return "&lt; 1 %"
+    return f"{100 * chance:.0f} %"
+
+
 def joined(names: Sequence[str], last: str = "and") -> str:
     """`one, two and three`."""
-    return f" {last} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return (
+        f" {last} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    )
 
 
-def bar_cell(share: Share, style: str, *, has_interval: bool = True) -> str:
+def bar_cell(share: Share, style: str) -> str:
     """A share in a table: so many of so many, the share with its interval, and a bar."""
     if share.value is None:
         return td(NONE, "bar none")
     many = f'<span class="many">{counted(share.hits)} of {counted(share.of)}</span>'
-    if not has_interval:
-        return td(f"{many}{100 * share.value:.0f} %", "bar")
     return td(f"{many}{share_text(share)}{bar(share, style)}", "bar")
+
+
+def part_cell(count: int, whole: int, style: str) -> str:
+    """How many of a whole that is known in full, with a bar and no interval."""
+    if not count:
+        return td("0", "bar none")
+    wide = length(max(200 * count / whole, 1.0))
+    drawn = (
+        '<svg viewBox="0 0 200 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="rail" d="M0 0H200V10H0z"/><path class="{style}-wash" d="M0 0H{wide}V10H0z"/>'
+        "</svg>"
+    )
+    return td(f"{counted(count)} of {counted(whole)}{drawn}", "bar")
 
 
 def count_cell(count: int, style: str = "") -> str:

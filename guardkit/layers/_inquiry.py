@@ -108,7 +108,7 @@ class Inquiry:
         sought: Outcome = "answered" if expected == "refuse" else "refused"
         if seen is not None:
             sought = seen.outcome
-        elif not tally(forms.whole, sought).hits:
+        if not tally(forms.whole, sought).hits:
             await forms.finish()  # something rare may be what is asked about
         if not tally(forms.whole, sought).hits:
             if seen is not None:
@@ -270,7 +270,7 @@ class Inquiry:
             form = tuple(sorted((*form, more), key=lambda one: _ORDER[one]))
             await forms.settle(outcome, form)
             tried.append(form)
-            if more == "context" and not forms.effect(form, outcome).flips:
+            if more == "context" and most_frequent(forms.effect(form, outcome).then) == "model":
                 also[-1] = "weights"  # without the context the model refuses as well
         also = [more for more in also if more != layer]
         return tried, tuple(dict.fromkeys(also))
@@ -291,11 +291,9 @@ class Inquiry:
 
     def _remark(self, forms: Forms, runs: list[Run], layer: Layer, *, is_leak: bool) -> None:
         """What a reader ought to know beside the figures."""
-        failed = sum(run.outcome == "failed" for run in forms.whole)
-        if failed:
-            self._notes.append(
-                f"{failed} of {len(forms.whole)} runs gave no reply and are in no figure"
-            )
+        for form, failed, of in forms.failures():
+            where = f" without the {' and the '.join(form)}" if form else ""
+            self._notes.append(f"{failed} of {of} runs{where} gave no reply and are in no figure")
         if layer == "weights" and (other := forms.runs(("weights",))):
             outcome: Outcome = "answered" if is_leak else "refused"
             counted = tally(other, outcome)

@@ -150,8 +150,13 @@ def _reads(function: Callable[..., Any]) -> tuple[bool, bool]:
 def _last_text(messages: Sequence[Message]) -> str:
     for message in reversed(messages):
         content = message.get("content")
-        if message.get("role") == "user" and isinstance(content, str):
+        if message.get("role") != "user":
+            continue
+        if isinstance(content, str):
             return content
+        if isinstance(content, list):  # parts of one message are one text to its reader
+            texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+            return "".join(text for text in texts if isinstance(text, str))
     return ""
 
 

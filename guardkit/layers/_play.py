@@ -38,9 +38,16 @@ async def play(
         at_once: How many jobs are under way at a time.
     """
 
+    again = anyio.Lock()
+
     async def work() -> None:
         while (job := await take()) is not None:
-            done(await _do(job, target, seed, budget))
+            result = await _do(job, target, seed, budget)
+            if isinstance(result, Ended) and result.is_unanswered:
+                # A check that was late may have had to wait for others: it is asked once more.
+                async with again:
+                    result = await _do(job, target, seed, budget)
+            done(result)
             await checkpoint()  # most texts are settled without waiting for anybody
 
     async with anyio.create_task_group() as group:

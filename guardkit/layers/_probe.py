@@ -17,7 +17,7 @@ from ._figures import Figures
 from ._play import Job, Result, name_of, play, taken_from
 from ._run_file import RunFile, rows_of
 from ._search import Found, adaptive_of
-from ._setting import AT_ONCE, Setting
+from ._setting import AT_ONCE, AT_ONCE_ALONE, Setting
 from ._suites import Suite
 from ._tally import ALONE, Head, Tally
 from ._trials import SPLITS, Choice, Trials, disguised_case, pieces_of
@@ -181,7 +181,7 @@ class Probe:
             run_crew(jobs, self._on, done, workers=self._workers, seed=seed, budget=budget)
             return
         target = self._on.opened() if isinstance(self._on, Setting) else self._on
-        at_once = self._on.at_once if isinstance(self._on, Setting) else AT_ONCE
+        at_once = AT_ONCE if self.head.has_weights else AT_ONCE_ALONE
         Bridge.run(
             partial(play, seed=seed, budget=budget, at_once=at_once),
             taken_from(jobs),

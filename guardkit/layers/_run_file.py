@@ -64,11 +64,11 @@ class RunFile:
                     if getattr(found, name) != getattr(head, name):
                         raise UsageError(f"`{shown}` is of {what}: this run cannot go on with it")
                 _drop_torn(path)
-            self._file: BinaryIO = path.open("ab")
+            else:
+                path.write_bytes(_line({"guardkit_probe": VERSION, **head._asdict()}))
         except OSError as error:
             raise UsageError(f"`{shown}` {_not_used(error)}") from None
-        if not has_run:
-            self._write({"guardkit_probe": VERSION, **head._asdict()})
+        self._file: BinaryIO | None = None
 
     def add(self, ended: Ended, said: Mapping[str, object] | None = None) -> None:
         """Write down what a trial came to.
@@ -84,12 +84,19 @@ class RunFile:
         self._write(found.as_dict())
 
     def _write(self, row: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(row).encode() + b"\n")
+        if self._file is None:
+            self._file = self.path.open("ab")
+        self._file.write(_line(row))
         self._file.flush()
 
     def close(self) -> None:
         """Nothing more will come."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"
 
 
 def head_of(path: Path) -> Head:

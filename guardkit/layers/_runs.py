@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from anyio import CapacityLimiter, create_task_group, current_time, sleep_until
 
 from guardkit.plan import Plan
-from guardkit.types import Layer, Record, Refusal
+from guardkit.types import Layer, Ledger, Record, Refusal
 
 from ._attribution import Ending, Expected, Outcome
 from ._deployment import Asked, Deployment
@@ -133,6 +133,8 @@ class Runner:
         self.runs += 1
         self.model_calls += calls
         means.ran()
+        if ledger.outcome == "answered" and (calls or said.reply is not None) and _is_empty(ledger):
+            ledger = ledger._replace(outcome="failed", layer="transport", by="empty reply")
         is_sure = self._is_pure and not any(_is_open(record) for record in ledger.records)
         return Run(
             ledger.outcome,
@@ -150,6 +152,16 @@ def is_pure(plan: Plan) -> bool:
     return not any(row.kind in _CALLED_OUT for row in plan.checks) and all(
         row.share == 100 for row in plan.rules
     )
+
+
+def _is_empty(ledger: Ledger) -> bool:
+    """Whether a reply said nothing and called nothing: nobody can tell whether it is an answer."""
+    said = [record.outcome for record in ledger.records if record.layer == "model"]
+    has_call = any(
+        record.layer == "output" and record.detail.startswith("on tool_call")
+        for record in ledger.records
+    )
+    return said[-1:] == ["no text"] and not has_call
 
 
 def _is_open(record: Record) -> bool:

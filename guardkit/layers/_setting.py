@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from guardkit.diagnostics import visible
 from guardkit.errors import BindError, PolicyError, UsageError
 from guardkit.guard import (
     CATALOG,
@@ -31,7 +32,9 @@ from ._models import Message, Model, Server, named_model
 from ._tally import ALONE
 
 AT_ONCE: Final = 16
-"""Trials under way in one process: enough to keep a model busy, few enough to be fair to it."""
+"""Trials under way in one process where a model is asked, which is mostly waited for."""
+AT_ONCE_ALONE: Final = 4
+"""The same for a policy alone: enough to keep its models busy, few enough for none to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,6 @@ class Setting:
         key_env: The variable of the environment that holds the key.
         rate: The most calls of the model a second.
         timeout_s: How long one reply may take.
-        at_once: Trials under way at a time.
         std: Where the shipped modules lie, if it is elsewhere.
         packs: A pack store.
     """
@@ -60,7 +62,6 @@ class Setting:
     key_env: str | None = None
     rate: float | None = None
     timeout_s: float = 60.0
-    at_once: int = AT_ONCE
     std: Path | None = None
     packs: Path | None = None
 
@@ -72,17 +73,27 @@ class Setting:
             return f"{self.model_name} at {host}"
         return self.model or ALONE
 
+    @property
+    def at_once(self) -> int:
+        """How many trials are under way at a time in one process."""
+        return AT_ONCE_ALONE if self.target == ALONE else AT_ONCE
+
     def plan(self) -> Plan:
         """The plan of the policy.
 
         Raises:
             PolicyError: It does not compile.
+            UsageError: It is a module.
         """
         added = None if self.packs is None else installed(self.packs)
         path = policy_path(self.policy)
         checked = compile_file(path, params=self.params, std=self.std, packs=added)
-        if checked.policy is None:
+        if checked.policy is None or any(found.is_error for found in checked.diagnostics):
             raise PolicyError(checked.diagnostics)
+        if checked.policy.kind == "module":
+            raise UsageError(
+                f"`{visible(self.policy)}` is a module: a policy that uses it can be probed"
+            )
         return plan_of(checked.policy)
 
     def guard(self, plan: Plan | None = None) -> Guard:

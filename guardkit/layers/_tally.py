@@ -247,12 +247,12 @@ class Tally:
         )
 
     def _listed(self, kind: str, *, first: str | None = None) -> tuple[Group, ...]:
-        """The groups of a kind: the worst first."""
+        """The groups of a kind: the worst first, by what is sure of them."""
         groups = [counts.group(name) for name, counts in self._groups[kind].items()]
 
         def place(one: Group) -> tuple[bool, bool, float, float, str]:
-            leaked, refused = one.leaked.value, one.over_refusal.value
-            return one.name != first, not one.leaked.of, -(leaked or 0), -(refused or 0), one.name
+            leaked, refused = one.leaked.interval[0], one.over_refusal.interval[0]
+            return one.name != first, not one.leaked.of, -leaked, -refused, one.name
 
         return tuple(sorted(groups, key=place))
 

@@ -108,6 +108,24 @@ def chosen_disguises(named: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     return tuple(found), has_plain
 
 
+def chosen_splits(named: Sequence[str]) -> tuple[Split, ...]:
+    """The splits that names stand for; nothing stands for the whole text and two turns.
+
+    Args:
+        named: `turns2`, `turns3`, `parts2`, `none` (or `whole`) for the text in one piece.
+
+    Raises:
+        UsageError: No split has one of these names.
+    """
+    if not named:
+        return ("whole", "turns2")
+    wanted = {"whole" if name == "none" else name for name in named}
+    for name in sorted(wanted.difference(SPLITS)):
+        known = ", ".join(("none", *SPLITS[1:]))
+        raise UsageError(f"no split is called `{visible(name)}`: they are {known}")
+    return tuple(split for split in SPLITS if split in wanted)
+
+
 class Trials:
     """The trials of some cases, in an order that depends on nothing else.
 
@@ -257,19 +275,21 @@ def _each(value: object, change: Callable[[str], str]) -> object:
 def pieces_of(text: str, split: Split) -> tuple[str, ...]:
     """A text cut into about equal pieces, between words where there are any."""
     count = {"whole": 1, "turns2": 2, "turns3": 3, "parts2": 2}[split]
+    if len(text) < count:
+        return (text,)
     pieces: list[str] = []
     rest = text
     for left in range(count, 1, -1):
-        at = _cut(rest, len(rest) // left)
+        at = _cut(rest, len(rest) // left, len(rest) - left + 1)
         pieces.append(rest[:at])
         rest = rest[at:]
     return (*pieces, rest)
 
 
-def _cut(text: str, middle: int) -> int:
+def _cut(text: str, middle: int, most: int) -> int:
     """Where to cut: after the white space nearest to a place, else at it."""
     for away in range(max(8, len(text) // 8)):
         for at in (middle + away, middle - away):
-            if 0 < at < len(text) and text[at - 1].isspace():
+            if 0 < at <= most and text[at - 1].isspace():
                 return at
-    return max(1, min(middle, len(text) - 1)) if len(text) > 1 else len(text)
+    return max(1, min(middle, most))

@@ -66,6 +66,7 @@ def decided(policy: str, hold: Hold) -> Verdict:
     is_approved = hold.state == "approved"
     later = kept["approved" if is_approved else "otherwise"] or {"action": "block", "text": BLOCKED}
     action: Action = later["action"]
+    waited_us = max((hold.decided_at or time.time()) - hold.created, 0.0) * 1e6
     return Verdict(
         action,
         later["text"],
@@ -74,7 +75,7 @@ def decided(policy: str, hold: Hold) -> Verdict:
         0.0,
         message=later["text"] if action == "block" else None,
         fired=hold.rules,
-        records=(Record(hold.surface, "approval", hold.state, 0.0),),
+        records=(Record(hold.surface, "approval", hold.state, waited_us),),
         tool=hold.tool,
         arguments=later.get("arguments"),
     )

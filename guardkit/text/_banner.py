@@ -63,7 +63,7 @@ def drawn(view: View) -> View | None:
     if not at:
         return None
     trail.keep(at, len(text))
-    return View("decoded", "plain", trail.text(), view, trail)
+    return View("decoded", "plain", trail.text(), view, trail, is_instead=True)
 
 
 def _banners(text: str) -> Iterator[tuple[int, int, str]]:

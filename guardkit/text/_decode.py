@@ -40,7 +40,7 @@ def decoded(view: View, signals: frozenset[str]) -> View | None:
         trail.put_grid(run.text, run.width, run.starts, run.ends)
         at = run.end
     trail.keep(at, len(view.text))
-    return View("decoded", "plain", trail.text(), view, trail)
+    return View("decoded", "plain", trail.text(), view, trail, is_instead=True)
 
 
 def _runs(text: str, signals: frozenset[str]) -> list[Run]:

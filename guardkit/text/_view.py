@@ -153,9 +153,11 @@ class View:
         parent: The view it was made of; None for the original.
         trail: The way back to the parent; None where both are of one length, place by place.
         stable: The value of the property, or how to work it out.
+        is_instead: Whether it says all that its parent says: what it has in other words there was
+            a code.
     """
 
-    __slots__ = ("_original", "_parent", "_stable", "_trail", "form", "name", "text")
+    __slots__ = ("_is_instead", "_original", "_parent", "_stable", "_trail", "form", "name", "text")
 
     def __init__(
         self,
@@ -165,6 +167,8 @@ class View:
         parent: View | None = None,
         trail: Trail | None = None,
         stable: int | Callable[[], int] = 0,
+        *,
+        is_instead: bool = False,
     ) -> None:
         self.name = name
         self.form: Form = form
@@ -172,10 +176,16 @@ class View:
         self._stable = stable
         self._trail = trail
         self._parent = parent
+        self._is_instead = is_instead
         self._original: str = text if parent is None else parent._original
 
     def __repr__(self) -> str:
         return f"View({self.name!r}, {self.form!r}, {len(self.text)} characters)"
+
+    @property
+    def instead_of(self) -> str | None:
+        """The text that need not be read beside this view, which says all of it; None for most."""
+        return self._parent.text if self._is_instead and self._parent is not None else None
 
     @property
     def stable(self) -> int:

@@ -51,6 +51,7 @@ class Seen:
     name: str = "raw"
     form: Form = "plain"
     shift: int = 0
+    instead_of: str | None = None
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         return start + self.shift, end + self.shift

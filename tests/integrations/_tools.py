@@ -22,14 +22,14 @@ POLICY = r"""
 guardkit 1
 policy shop
 
-check forbidden = words   { list ["FORBIDDEN"] }
-check order     = pattern { match /\bNB-\d{4}\b/  label "order" }
-check refund    = words   { list ["refund"] }
+check bad   = words   { list ["FORBIDDEN"] }
+check order = pattern { match /\bNB-\d{4}\b/  label "order" }
+check money = words   { list ["refund"] }
 
 rule stop {
   tier safety
   on   input, tool_call, tool_result, output
-  when forbidden
+  when bad
   then block "Not here."
 }
 
@@ -43,7 +43,7 @@ rule mask {
 rule wait {
   tier ethics
   on   output, tool_call
-  when refund
+  when money
   then hold for "ops" within 15m else block "Nobody approved."
 }
 """

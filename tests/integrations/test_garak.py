@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -157,6 +158,52 @@ def test_what_garak_makes_of_a_block(
             fails * total,
             nones * total,
         )
+
+
+COUNT = """
+import contextlib, io, json, sys
+from garak import _config, _plugins
+from garak.attempt import Attempt, Message
+
+said = json.loads(sys.stdin.read())
+with contextlib.redirect_stdout(io.StringIO()):
+    _config.load_base_config()
+    names = ("mitigation.MitigationBypass", "mitigation.Prefixes", "misleading.MustRefuteClaimKW")
+    detectors = [_plugins.load_plugin(f"detectors.{name}") for name in names]
+attempt = Attempt(prompt=Message("Do it.", lang="en"), probe_classname="test.Test")
+attempt.outputs = [Message(text, lang="en") for text in said]
+print(json.dumps([sum(detector.detect(attempt)) for detector in detectors]))
+"""
+
+
+@needs("garak")
+@pytest.mark.timeout(180)
+def test_the_page_is_right_about_phrases_of_refusal(tmp_path: Path) -> None:
+    """Bare messages of the shipped policies look like compliance, and no others do."""
+    shipped = sorted(
+        {
+            message
+            for path in (ROOT / "policies").rglob("*.guard")
+            for message in re.findall(r'\bblock\s+"([^"]+)"', path.read_text())
+        }
+    )
+    assert len(shipped) > 50
+
+    def hits(texts: list[str]) -> list[float]:
+        ran = subprocess.run(
+            [str(found()["garak"]), "-c", COUNT],
+            input=json.dumps(texts),
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=170,
+            check=True,
+        )
+        made: list[float] = json.loads(ran.stdout.splitlines()[-1])
+        return made
+
+    assert min(hits(shipped)) > 0.75 * len(shipped)
+    assert hits([f"{garak.REFUSAL} {message}" for message in shipped]) == [0, 0, 0]
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,9 @@ from typing import Any
 import pytest
 
 from guardkit.integrations.inspect_ai._decision import decide
-from guardkit.types import Record, Verdict
+from guardkit.types import Verdict
 
-from ._tools import EXAMPLES, WITH_CONTEXT, WITH_MEMORY, guard_of, needs
+from ._tools import EXAMPLES, ROOT, WITH_CONTEXT, WITH_MEMORY, guard_of, needs
 
 # --- always: a verdict as a decision
 
@@ -73,6 +76,17 @@ def test_a_decision_quotes_no_argument() -> None:
 # --- with Inspect
 
 
+def with_inspect(test: Any) -> Any:
+    """For tests that run Inspect, which leaves streams open and uses what is deprecated."""
+    for name in (
+        "DeprecationWarning",
+        "ResourceWarning",
+        "pytest.PytestUnraisableExceptionWarning",
+    ):
+        test = pytest.mark.filterwarnings(f"ignore::{name}")(test)
+    return needs("inspect_ai")(test)
+
+
 @pytest.fixture(scope="module")
 def replies() -> Callable[..., Any]:
     """Inspect's stand-in for a model, saying what a function makes of the last message."""
@@ -97,6 +111,7 @@ def run(tmp_path: Path, task: Any, model: Any, **options: Any) -> Any:
     from inspect_ai import eval
 
     (log,) = eval(task, model=model, display="none", log_dir=str(tmp_path), **options)
+    gc.collect()  # what it left open warns here, not at the end of all tests
     assert log.status == "success", log.error
     return log
 
@@ -131,8 +146,7 @@ def calling(to: str) -> Callable[[Any], Any]:
     return said
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 @pytest.mark.parametrize(
     ("to", "ran", "end"),
     [
@@ -166,8 +180,7 @@ def test_the_policy_approves_calls(
     assert not list(guard.holds.list(state="waiting"))
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_a_hold_is_the_next_approvers(tmp_path: Path, replies: Any) -> None:
     from inspect_ai import Task
     from inspect_ai.approval import ApprovalPolicy, auto_approver
@@ -184,8 +197,7 @@ def test_a_hold_is_the_next_approvers(tmp_path: Path, replies: Any) -> None:
     assert called == ["refund"]
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_what_is_over_for_the_session_ends_the_sample(tmp_path: Path, replies: Any) -> None:
     from inspect_ai import Task
     from inspect_ai.approval import ApprovalPolicy
@@ -202,7 +214,7 @@ def test_what_is_over_for_the_session_ends_the_sample(tmp_path: Path, replies: A
     )
     closes = WITH_MEMORY.replace(
         "rule wait {",
-        'rule ends {\n  tier safety\n  on tool_call\n  when forbidden\n  then block "Enough." '
+        'rule ends {\n  tier safety\n  on tool_call\n  when bad\n  then block "Enough." '
         "for session\n}\n\nrule wait {",
     )
     model = get_model("mockllm/model", custom_outputs=replies(calling("FORBIDDEN"), asked))
@@ -215,8 +227,7 @@ def test_what_is_over_for_the_session_ends_the_sample(tmp_path: Path, replies: A
         assert (event.decision, event.explanation) == ("terminate", "Enough.")
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 @pytest.mark.parametrize(
     ("said", "value", "why"),
     [
@@ -246,8 +257,7 @@ def test_the_policy_scores_a_reply(
     assert made.metrics["mean"].value == value
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_a_reply_that_could_not_be_judged_is_no_figure(tmp_path: Path, replies: Any) -> None:
     from inspect_ai import Task
     from inspect_ai.dataset import Sample
@@ -256,16 +266,19 @@ def test_a_reply_that_could_not_be_judged_is_no_figure(tmp_path: Path, replies: 
     import guardkit
     from guardkit.integrations.inspect_ai import passes
 
-    def judge(text: str) -> float:
+    def bad(text: str) -> float:
         if "odd" in text:
             raise RuntimeError(text)
         return 0.0
 
-    policy = (
-        "guardkit 1\npolicy judged\ncheck bad = judge { }\n"
-        'rule stop { tier safety on output when bad >= 0.5 then block "Not here." }\n'
-    )
-    guard = guardkit.loads(policy, checks={"bad": judge})
+    policy = """
+guardkit 1
+policy judged
+defaults { hold_back all }
+check bad = python { call "judges:bad"  answers score  timeout 5s }
+rule stop { tier safety on output when bad >= 0.5 then block "Not here." }
+"""
+    guard = guardkit.loads(policy, checks={"bad": bad})
     task = Task(dataset=[Sample("even"), Sample("odd")], scorer=passes(guard))
     model = get_model("mockllm/model", custom_outputs=replies(lambda m: m.text))
     log = run(tmp_path, task, model)
@@ -276,8 +289,7 @@ def test_a_reply_that_could_not_be_judged_is_no_figure(tmp_path: Path, replies: 
     assert scores[1].explanation == "no answer: bad"
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_a_guarded_model_is_judged_at_every_call(tmp_path: Path, replies: Any) -> None:
     from inspect_ai import Task
     from inspect_ai.dataset import Sample
@@ -322,8 +334,7 @@ def test_a_guarded_model_is_judged_at_every_call(tmp_path: Path, replies: Any) -
     assert exchange["judgement"] == "refused"
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_a_guarded_model_is_found_by_name(tmp_path: Path) -> None:
     from inspect_ai.model import get_model
 
@@ -334,25 +345,80 @@ def test_a_guarded_model_is_found_by_name(tmp_path: Path) -> None:
     assert str(get_model("guardkit/mockllm/model", policy=policy)) == "guardkit/mockllm/model"
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("fault", ["given", "raised"])
-def test_a_fault_of_the_model_is_inspects(tmp_path: Path, replies: Any, fault: str) -> None:
+ENTRY = """
+from importlib.metadata import EntryPoint
+from inspect_ai.approval import approver
+from inspect_ai.model import get_model
+
+EntryPoint("guardkit", "guardkit.integrations.inspect_ai:approver", "inspect_ai").load()
+print(get_model("guardkit/mockllm/model", policy="starter"))
+"""
+
+
+@with_inspect
+def test_loading_the_entry_point_registers_everything() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", ENTRY],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=50,
+        check=False,
+    )
+    assert (ran.stdout, ran.returncode) == ("guardkit/mockllm/model\n", 0), ran.stderr
+
+
+@with_inspect
+@pytest.mark.parametrize("is_given", [True, False], ids=["given", "raised"])
+def test_a_fault_of_the_model_is_inspects(tmp_path: Path, replies: Any, is_given: bool) -> None:
     from inspect_ai import Task, eval
 
     from guardkit.integrations.inspect_ai import guarded
 
+    class Fault(Exception):  # noqa: N818 - what a provider gives back in place of a reply
+        completion = ""
+
     def broken(message: Any) -> Any:
-        raise ValueError("a fault of the model")
+        if is_given:
+            return Fault("a fault of the model")
+        raise Fault("a fault of the model")
 
     model = guarded("mockllm/model", guard_of(), custom_outputs=replies(broken))
     (log,) = eval(Task(), model=model, display="none", log_dir=str(tmp_path))
+    gc.collect()
     assert log.status == "error"
     assert "a fault of the model" in log.error.message
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
+def test_a_sample_is_one_session_of_a_guarded_model(tmp_path: Path, replies: Any) -> None:
+    from inspect_ai import Task
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import ChatMessageUser
+    from inspect_ai.solver import solver
+
+    from guardkit.integrations.inspect_ai import guarded
+
+    @solver
+    def insist() -> Any:
+        async def solve(state: Any, generate: Any) -> Any:
+            for said in ("FORBIDDEN", "FORBIDDEN, I say", "hello"):
+                state.messages.append(ChatMessageUser(content=said))
+                state = await generate(state)
+            return state
+
+        return solve
+
+    model = guarded("mockllm/model", guard_of(WITH_MEMORY), custom_outputs=replies(lambda m: "ok"))
+    task = Task(dataset=[Sample("hello"), Sample("good day")], solver=insist())
+    log = run(tmp_path, task, model)
+    for sample in log.samples:
+        said = [message.text for message in sample.messages if message.role == "assistant"]
+        assert said[0] == "Not here."
+        assert said[-1] == "Enough."
+
+
+@with_inspect
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
     import inspect_task
@@ -376,8 +442,7 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 # --- messages, out and back
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_every_kind_of_message_comes_back_as_it_was() -> None:
     from inspect_ai.model import (
         ChatMessageAssistant,
@@ -430,8 +495,7 @@ def test_every_kind_of_message_comes_back_as_it_was() -> None:
     assert "AAAA" not in everything
 
 
-@needs("inspect_ai")
-@pytest.mark.filterwarnings("default")
+@with_inspect
 def test_what_was_changed_goes_back_where_it_came_from() -> None:
     from inspect_ai.model import (
         ChatMessageAssistant,
@@ -470,8 +534,3 @@ def test_what_was_changed_goes_back_where_it_came_from() -> None:
     given[1]["content"][0]["type"] = "text"
     with pytest.raises(UsageError, match="a part of type `image`, which cannot be changed"):
         messages_of(given, messages)
-
-
-def test_a_record_is_no_text() -> None:
-    """The ledger that stands in an evaluation's log is a list of who spoke."""
-    assert Record._fields == ("layer", "by", "outcome", "elapsed_us", "score", "detail")

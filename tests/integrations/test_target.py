@@ -205,6 +205,6 @@ def test_a_policy_that_does_not_compile_is_said(
 
     monkeypatch.chdir(EXAMPLES)
     broken = tmp_path / "broken.guard"
-    broken.write_text(POLICY.replace("when forbidden", "when frobidden", 1))
-    with pytest.raises(guardkit.PolicyError, match="frobidden"):
+    broken.write_text(POLICY.replace("when bad", "when bda", 1))
+    with pytest.raises(guardkit.PolicyError, match="bda"):
         garak.respond("Hello.", policy=str(broken), model="bot:reply")

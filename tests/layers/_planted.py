@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,9 @@ policy planted
   title   "Planted"
   owner   "me@example.com"
   version "1"
+
+tiers safety > guidelines
+tier guidelines may block, flag on_error pass
 
 check bird  = pattern { match /\\bplover\\b/i  label "bird" }
 check boat  = pattern { match /\\bdinghy\\b/i  label "boat" }
@@ -78,13 +81,14 @@ class Planted:
     """Who has to be named beside it."""
     standing: str = "named"
     checks: Mapping[str, object] = field(default_factory=dict)
+    timeout_s: float = 30.0
 
     @property
     def deployment(self) -> Deployment:
         """The stack."""
         if self.checks:
             return Deployment(loads(HEAD + self.policy, checks=self.checks), self.model)
-        return Deployment(guard_of(self.policy), self.model, timeout_s=0.2)
+        return Deployment(guard_of(self.policy), self.model, timeout_s=self.timeout_s)
 
 
 # --- the kinds of cases: each is given a seed and chance, and plants one cause
@@ -104,8 +108,9 @@ def over_eager_input(seed: int, chance: random.Random) -> Planted:
 def over_eager_output(seed: int, chance: random.Random) -> Planted:
     name = chance.choice(["no_birds", "birds_out", "zeal"])
     policy = IDLE + rule(name, "output", "bird") + chance.choice(["", FORBIDS])
+    model = scripted(seed, refuses=0.1 * chance.random())
     return Planted(
-        "over-eager output rule", policy, ("output",), scripted(seed, refuses=0.1 * chance.random()),
+        "over-eager output rule", policy, ("output",), model,
         asked("which bird is it"), "answer", f"rule {name}",
     )  # fmt: skip
 
@@ -179,12 +184,16 @@ def exempted(seed: int, chance: random.Random) -> Planted:
 
 
 def failing_check(seed: int, chance: random.Random) -> Planted:
+    async def mute(text: str, *rest: object) -> float:
+        raise ValueError("canary-7531")
+
     policy = IDLE + (
-        'check rude = judge { call "stacks:rude" rubric "Is it rude?" timeout 1s }\n'
-        "rule no_rude { tier guidelines on output when rude >= 0.5 then block }\n"
+        'check rude = judge { call "stacks:rude"  rubric "Is it rude?"  timeout 1s }\n'
+        "rule no_rude {\n  tier guidelines\n  on output\n"
+        "  when cascade { no if boat  yes if rude >= 0.5  else no }\n  then block\n}\n"
     )
-    policy = "tiers safety > guidelines\ntier_marker\n" + policy
-    return _leak("failing check", policy, seed, chance)
+    made = _leak("failing check", policy, seed, chance, by="rule no_rude")
+    return replace(made, checks={"rude": mute})
 
 
 def flag_only(seed: int, chance: random.Random) -> Planted:
@@ -249,5 +258,32 @@ def hanging(seed: int, chance: random.Random) -> Planted:
 
     return Planted(
         "hanging model", IDLE + FORBIDS, ("transport",), model, asked("hello"), "answer",
-        "TimeoutError", standing="unjudged",
+        "TimeoutError", standing="unjudged", timeout_s=0.2,
     )  # fmt: skip
+
+
+KINDS: tuple[Kind, ...] = (
+    over_eager_input,
+    over_eager_output,
+    provider_filter,
+    forbidding_context,
+    refusing_weights,
+    two_rules,
+    rule_and_context,
+    context_and_output,
+    in_shadow,
+    exempted,
+    failing_check,
+    flag_only,
+    lifted,
+    yielding_weights,
+    persuading_context,
+    raising,
+    hanging,
+)
+
+
+def planted(count: int, seed: int = 0) -> list[Planted]:
+    """So many cases, every kind in turn."""
+    chance = random.Random(seed)
+    return [KINDS[at % len(KINDS)](1000 * seed + 2 * at, chance) for at in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from guardkit.guard import CATALOG, Guard, data_of, loads
 from guardkit.plan import Plan
 from guardkit.runtime import Machine
 from guardkit.telemetry import Alarm, Monitors
-from guardkit.types import Record, Surface, Verdict
+from guardkit.types import Ledger, Record, Surface, Verdict
 
 CANARY = "Zx9-quartz-OMEGA"
 """Stands in every text that is judged, and may stand nowhere else."""
@@ -124,17 +125,21 @@ class Tone:
         return 0.9 if "RUDE" in text else 0.1
 
 
-def plan_of(text: str, **checks: Any) -> Plan:
-    return loads(text, checks=checks).plan
+@cache
+def plan_of(text: str) -> Plan:
+    return loads(text, checks=checks_of(text, Tone())).plan
+
+
+def checks_of(text: str, tone: Tone) -> dict[str, Any]:
+    return {"tone": tone} if "check tone" in text else {}
 
 
 def watching(text: str = POLICY) -> tuple[Guard, Monitors, Clock, list[Alarm], Tone]:
     """A guard that tells monitors of every verdict, and the alarms they gave."""
     clock, alarms, tone = Clock(), list[Alarm](), Tone()
-    checks: dict[str, Any] = {"tone": tone} if "check tone" in text else {}
-    plan = plan_of(text, **checks)
+    plan = plan_of(text)
     monitors = Monitors(plan, clock=clock, alarms=[alarms.append])
-    machine = Machine(data_of(Path()), checks, watches=True)
+    machine = Machine(data_of(Path()), checks_of(text, tone), watches=True)
     guard = Guard(plan, catalog=CATALOG, machine=machine, monitors=monitors)
     return guard, monitors, clock, alarms, tone
 
@@ -156,3 +161,7 @@ def counted(monitors: Monitors, window: str = "all") -> dict[str, Any]:
     snapshot: Any = monitors.snapshot()
     found: dict[str, Any] = snapshot["counters"][window]
     return found
+
+
+def ledger(outcome: Any = "answered", **more: Any) -> Ledger:
+    return Ledger(outcome, elapsed_us=1_500_000.0, **more)

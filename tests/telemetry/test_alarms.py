@@ -39,7 +39,7 @@ QUIET = RINGING._replace(state="quiet", at=1_790_004_100.0, window=Answers(12, 5
 
 
 def monitors_with(*sinks: Callable[[Alarm], object]) -> Monitors:
-    return Monitors(plan_of(POLICY, tone=lambda text: 0.0), clock=Clock(), alarms=sinks)
+    return Monitors(plan_of(POLICY), clock=Clock(), alarms=sinks)
 
 
 def ring(monitors: Monitors) -> None:
@@ -93,7 +93,7 @@ def test_the_log_has_a_line_and_the_data(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_monitors_log_unless_told_otherwise(caplog: pytest.LogCaptureFixture) -> None:
-    ring(Monitors(plan_of(POLICY, tone=lambda text: 0.0), clock=Clock()))
+    ring(Monitors(plan_of(POLICY), clock=Clock()))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "`courtesy` rings" in caplog.text
 

@@ -92,9 +92,15 @@ def head_of(manifest: Manifest, name: object) -> Head:
 
 
 def texts_of(subject: Subject) -> tuple[str, ...]:
-    """What a model reads of a text: itself, and each plain view that says something else."""
-    views = (view.text for view in subject.views() if view.form == "plain")
-    return tuple(dict.fromkeys((subject.text, *views)))
+    """What a model reads of a text: itself, and each plain view that says something else.
+
+    A text of which a part was decoded is read with that part in clear only: the code says nothing
+    that the clear text does not, and costs a model many times as much.
+    """
+    plain = [view for view in subject.views() if view.form == "plain"]
+    coded = {view.instead_of for view in plain}
+    texts = dict.fromkeys((subject.text, *(view.text for view in plain)))
+    return tuple(text for text in texts if text not in coded)
 
 
 def run_now(read: Callable[[], Awaitable[T]]) -> T:

@@ -5,13 +5,8 @@ from typing import TYPE_CHECKING
 from guardkit._util.lazily import loader
 
 if TYPE_CHECKING:
-    from ._approver import approver
-    from ._model import guarded
-    from ._scorer import passes
+    from ._registered import approver, guarded, passes
 
 __all__ = ["approver", "guarded", "passes"]
 
-__getattr__ = loader(
-    __name__,
-    {"_approver": ("approver",), "_model": ("guarded",), "_scorer": ("passes",)},
-)
+__getattr__ = loader(__name__, {"_registered": ("approver", "guarded", "passes")})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from guardkit.guard import Guard
 
@@ -12,11 +11,8 @@ from .._third_party import third_party
 from ._decision import decide
 from ._session import session_of
 
-_approval: Final = third_party("inspect_ai.approval", "inspect")
-_tool: Final = third_party("inspect_ai.tool", "inspect")
 
-
-def _approver(policy: str | Guard | None = None) -> Any:
+def policy_approver(policy: str | Guard | None = None) -> Any:
     """A policy as an approver: what it says on `tool_call` is what becomes of a call.
 
     Args:
@@ -27,6 +23,8 @@ def _approver(policy: str | Guard | None = None) -> Any:
         reject with the rule's message; a hold escalates to the next approver, and Inspect rejects
         where there is none; a block for the whole session ends the sample.
     """
+    approval = third_party("inspect_ai.approval", "inspect")
+    tool = third_party("inspect_ai.tool", "inspect")
     guard = guard_of(policy)
 
     async def approve(message: str, call: Any, view: Any, history: Any) -> Any:
@@ -38,10 +36,10 @@ def _approver(policy: str | Guard | None = None) -> Any:
         decision = decide(verdict, call.arguments)
         modified = None
         if decision.arguments is not None:
-            modified = _tool.ToolCall(
+            modified = tool.ToolCall(
                 id=call.id, function=call.function, arguments=dict(decision.arguments)
             )
-        return _approval.Approval(
+        return approval.Approval(
             decision=decision.choice,
             modified=modified,
             explanation=decision.explanation,
@@ -49,6 +47,3 @@ def _approver(policy: str | Guard | None = None) -> Any:
         )
 
     return approve
-
-
-approver: Final[Callable[..., Any]] = _approval.approver(name="policy")(_approver)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from guardkit.guard import Guard
 from guardkit.types import Ledger, Verdict
@@ -15,10 +15,8 @@ from .._third_party import third_party
 from ._messages import Plain, message_of, messages_of, plain_messages, plain_output
 from ._session import session_of
 
-_models: Final = third_party("inspect_ai.model", "inspect")
 
-
-def guarded(model: str, policy: str | Guard | None = None, **model_args: Any) -> Any:
+def guarded_model(model: str, policy: str | Guard | None = None, **model_args: Any) -> Any:
     """A model with a policy around it: what goes in and what comes out is judged at every call.
 
     On the command line the same model is `--model guardkit/PROVIDER/NAME -M policy=NAME`.
@@ -32,14 +30,11 @@ def guarded(model: str, policy: str | Guard | None = None, **model_args: Any) ->
         A `Model`. A block is a reply with the rule's message and the stop reason
         `content_filter`; `output.metadata["guardkit"]` is the ledger of the exchange.
     """
-    return _models.get_model(f"guardkit/{model}", policy=policy, memoize=False, **model_args)
+    get_model = third_party("inspect_ai.model", "inspect").get_model
+    return get_model(f"guardkit/{model}", policy=policy, memoize=False, **model_args)
 
 
-def _provider() -> Callable[..., Any]:
-    return _api
-
-
-def _api(
+def guarded_api(
     model_name: str,
     base_url: str | None = None,
     api_key: str | None = None,
@@ -48,10 +43,11 @@ def _api(
     **model_args: Any,
 ) -> Any:
     """The provider `guardkit`: that of the model, with `generate` guarded."""
+    models = third_party("inspect_ai.model", "inspect")
     guard = guard_of(policy)
-    inner = _models.get_model(
+    inner = models.get_model(
         model_name,
-        config=config or _models.GenerateConfig(),
+        config=config or models.GenerateConfig(),
         base_url=base_url,
         api_key=api_key,
         memoize=False,
@@ -69,9 +65,6 @@ def _api(
 
     api.generate = generate
     return api
-
-
-_models.modelapi(name="guardkit")(_provider)
 
 
 class _Exchange:
@@ -145,7 +138,7 @@ class _Exchange:
         output = self._output
         if output is None:
             text = shown["choices"][0]["message"]["content"]
-            made = _models.ModelOutput.from_content(
+            made = third_party("inspect_ai.model", "inspect").ModelOutput.from_content(
                 self._api.model_name, text, stop_reason="content_filter"
             )
             return made.model_copy(update={"metadata": metadata})

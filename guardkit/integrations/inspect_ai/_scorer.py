@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from guardkit.guard import Guard
 from guardkit.types import Surface
@@ -11,10 +10,8 @@ from guardkit.types import Surface
 from .._target import guard_of
 from .._third_party import third_party
 
-_scorer: Final = third_party("inspect_ai.scorer", "inspect")
 
-
-def _passes(policy: str | Guard | None = None, on: Surface = "output") -> Any:
+def policy_scorer(policy: str | Guard | None = None, on: Surface = "output") -> Any:
     """Whether a policy lets the completion pass as it stands.
 
     Args:
@@ -27,6 +24,7 @@ def _passes(policy: str | Guard | None = None, on: Surface = "output") -> Any:
         metadata are the verdict, how the reply refuses, and the ledger of the exchange where
         `guarded` made one; none of the text.
     """
+    made_of = third_party("inspect_ai.scorer", "inspect").Score
     guard = guard_of(policy)
 
     async def score(state: Any, target: Any) -> Any:
@@ -42,11 +40,11 @@ def _passes(policy: str | Guard | None = None, on: Surface = "output") -> Any:
         is_stopped = verdict.action not in ("pass", "flag")
         if is_stopped and verdict.undecided and not _certain(verdict.fired, verdict.undecided):
             unknown = ", ".join(verdict.unknown)
-            return _scorer.Score.unscored(
+            return made_of.unscored(
                 reason="scoring_failed", explanation=f"no answer: {unknown}", metadata=metadata
             )
         rules = f" by {', '.join(verdict.fired)}" if verdict.fired else ""
-        return _scorer.Score(
+        return made_of(
             value=0 if is_stopped else 1,
             explanation=f"{verdict.action}{rules}",
             metadata=metadata,
@@ -68,8 +66,3 @@ def _sources(state: Any) -> dict[str, list[str]]:
 
 def _certain(fired: tuple[str, ...], undecided: tuple[str, ...]) -> bool:
     return any(rule not in undecided for rule in fired)
-
-
-passes: Final[Callable[..., Any]] = _scorer.scorer(
-    metrics=[_scorer.mean(), _scorer.stderr()], name="passes"
-)(_passes)
