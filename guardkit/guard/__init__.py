@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         texts_of,
     )
     from ._guard import Guard
+    from ._hearing import unheard
     from ._load import load, loads
     from ._replay import Recorded, Replayed, Shift, judged, replay
     from ._scan import scan
@@ -77,6 +78,7 @@ __all__ = [
     "shipped",
     "text_of",
     "texts_of",
+    "unheard",
 ]
 
 # Compiling needs no engine: what runs a policy is loaded when it is first asked for.
@@ -94,6 +96,7 @@ __getattr__ = _loader(
             "texts_of",
         ),
         "_guard": ("Guard",),
+        "_hearing": ("unheard",),
         "_load": ("load", "loads"),
         "_replay": ("Recorded", "Replayed", "Shift", "judged", "replay"),
         "_scan": ("scan",),

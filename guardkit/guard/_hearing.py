@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from copy import copy
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from guardkit.errors import AuditError
 from guardkit.types import Ledger, Verdict
+
+if TYPE_CHECKING:
+    from ._guard import Guard
 
 OnAuditError = Literal["block", "continue"]
 
@@ -124,3 +128,13 @@ class Hearing:
             approved=None,
             otherwise=None,
         )
+
+
+def unheard(guard: Guard) -> Guard:
+    """The same guard with nobody told of anything: for experiments, which are no traffic."""
+    if not guard.listens:
+        return guard
+    quiet = copy(guard)
+    quiet.monitors = None
+    quiet._hearing = None
+    return quiet

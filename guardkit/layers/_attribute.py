@@ -8,10 +8,11 @@ to see whether another one would have done the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter
 
@@ -25,9 +26,13 @@ from ._inquiry import Inquiry
 from ._models import Model
 from ._runs import Means, Pace, Runner
 
+T = TypeVar("T")
+
 MOST_REPEATS: Final = 1_000
 AT_ONCE: Final = 8
 """Exchanges at once where nobody says otherwise."""
+_GRACE_S: Final = 5.0
+"""How long an interrupt waits for what is under way."""
 
 
 def most_runs(repeats: int) -> int:
@@ -77,7 +82,30 @@ def attribute(deployment: Deployment, asked: Asked, **options: Any) -> Attributi
     async def run() -> Attribution:
         return await aattribute(deployment, asked, **options)
 
-    made: Attribution = Bridge.run(run)
+    return to_its_end(run)
+
+
+def to_its_end(run: Callable[[], Awaitable[T]]) -> T:
+    """Wait for async code; an interrupt is passed on when that code has really ended.
+
+    A process that ends while another thread of it is still judging may be aborted by the pattern
+    engine, with another exit code than that of an interrupt.
+    """
+    is_begun, is_over = threading.Event(), threading.Event()
+
+    async def told() -> T:
+        is_begun.set()
+        try:
+            return await run()
+        finally:
+            is_over.set()
+
+    try:
+        made: T = Bridge.run(told)
+    except KeyboardInterrupt:
+        if is_begun.is_set():
+            is_over.wait(_GRACE_S)
+        raise
     return made
 
 

@@ -13,9 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
-from guardkit.runtime import Bridge
 
-from ._attribute import AT_ONCE, attributed, sound
+from ._attribute import AT_ONCE, attributed, sound, to_its_end
 from ._attribution import Attribution, Summary, Sums, Unread, attribution_from
 from ._deployment import Deployment
 from ._exchanges import ExchangeRow
@@ -208,5 +207,4 @@ def attribute_all(
     async def run() -> Summary:
         return await aattribute_all(deployment, rows, **options)
 
-    made: Summary = Bridge.run(run)
-    return made
+    return to_its_end(run)

@@ -169,19 +169,24 @@ class Earlier:
 
     def _changes(self, new: Figures) -> Iterator[Change]:
         old = self.figures
-        yield self._change("leaked", "", old.leaked, new.leaked)
-        yield self._change("over_refusal", "", old.over_refusal, new.over_refusal)
+        yield self._change(new, "leaked", "", old.leaked, new.leaked)
+        yield self._change(new, "over_refusal", "", old.over_refusal, new.over_refusal)
         for group in new.families:
             before = old.group(group.name)
             if before is None:
                 continue
             if group.leaked.of and before.leaked.of:
-                yield self._change("leaked", group.name, before.leaked, group.leaked)
+                yield self._change(new, "leaked", group.name, before.leaked, group.leaked)
             if group.over_refusal.of and before.over_refusal.of:
                 both = before.over_refusal, group.over_refusal
-                yield self._change("over_refusal", group.name, *both)
+                yield self._change(new, "over_refusal", group.name, *both)
 
-    def _change(self, what: What, family: str, old: Rate, new: Rate) -> Change:
+    def _is_alike(self, new: Figures) -> bool:
+        """Whether both runs drew from the same cases in the same way."""
+        old = self.figures
+        return (old.suites, old.planned) == (new.suites, new.planned)
+
+    def _change(self, new_run: Figures, what: What, family: str, old: Rate, new: Rate) -> Change:
         pairs = self._pairs.get((what, family), _Pairs())
         low, high = difference_interval(old, new)
         p = pairs.p
@@ -191,6 +196,10 @@ class Earlier:
             if not pairs.better and not pairs.worse:
                 verdict = "same"
             elif p < _SURE:
+                verdict = "worse" if pairs.worse > pairs.better else "better"
+        elif not self._is_alike(new_run):
+            # Rates of other cases are no measure of what changed: only the same trials are.
+            if p is not None and p < _SURE:
                 verdict = "worse" if pairs.worse > pairs.better else "better"
         elif low > 0:
             verdict = "worse"

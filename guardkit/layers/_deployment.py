@@ -11,7 +11,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from guardkit.errors import Blocked
-from guardkit.guard import Guard
+from guardkit.guard import Guard, unheard
 from guardkit.types import Layer, Ledger, Surface
 from guardkit.wrap import Guarding, chunk_text, reply_text, wrap
 
@@ -65,7 +65,7 @@ def asked(
         facts: For `context.…` in the policy.
     """
     before = [_user(turn) for turn in turns]
-    asking = _user(ask or "Please help me with this.")
+    asking = _user(ask or "What does this say?")
     call = {"id": "call_1", "type": "function", "function": {"name": tool or "tool"}}
     match on:
         case "input":
@@ -115,13 +115,13 @@ class Deployment:
     """A guard around weights. Without weights the policy is played alone.
 
     Args:
-        guard: The guard.
+        guard: The guard. An audit log and monitors that it has are told of nothing.
         model: The weights.
         timeout_s: How long one reply may take; a later one is a fault of the transport.
     """
 
     def __init__(self, guard: Guard, model: Model | None = None, *, timeout_s: float = 60) -> None:
-        self.guard = guard
+        self.guard = unheard(guard)
         self.model = model
         self.timeout_s = timeout_s
 

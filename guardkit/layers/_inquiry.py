@@ -18,6 +18,7 @@ from ._runs import Means, Run, Runner, tally
 
 _STEPS: Final = 2
 """How many more layers are taken away to see who else would have done it."""
+_EVEN: Final = 0.5
 
 
 class Inquiry:
@@ -260,6 +261,9 @@ class Inquiry:
         for _ in range(_STEPS):
             effect = forms.effect(form, outcome)
             if effect.flips or not effect.left.hits:
+                break
+            if effect.chance > _EVEN:
+                self._notes.append("so few runs do not settle whether it needed that layer")
                 break
             more = self._next(effect, form, is_fixed)
             if more is None or more in form:

@@ -33,7 +33,7 @@ from ._tally import ALONE
 
 AT_ONCE: Final = 16
 """Trials under way in one process where a model is asked, which is mostly waited for."""
-AT_ONCE_ALONE: Final = 4
+AT_ONCE_ALONE: Final = 2
 """The same for a policy alone: enough to keep its models busy, few enough for none to wait."""
 
 

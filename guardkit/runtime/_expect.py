@@ -20,7 +20,7 @@ def topics_of(plan: Plan) -> tuple[str, ...]:
 
 
 def thresholds_of(plan: Plan, rated: Mapping[int, float]) -> dict[str, float]:
-    """From where the score of each topic counts as a yes: the lowest that a rule asks for.
+    """From where the score of each topic counts as a yes: the highest that any rule asks for.
 
     Args:
         plan: The plan.
@@ -37,7 +37,7 @@ def thresholds_of(plan: Plan, rated: Mapping[int, float]) -> dict[str, float]:
             continue
         bound = rated.get(node.id) if what.relation == "at" else what.bound
         for name in wanted.intersection(asked.names) if bound is not None else ():
-            found[name] = min(bound or 0.0, found.get(name, 1.0))
+            found[name] = max(bound or 0.0, found.get(name, 0.0))
     return found
 
 

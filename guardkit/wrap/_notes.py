@@ -66,7 +66,8 @@ class Notes:
         self._rewritten: list[Verdict] = []
         self._revised: Verdict | None = None
         self._stop: Verdict | None = None
-        self._error: BaseException | None = None
+        self._rejected = ""
+        self._broke = ""
 
     # --- what is noted
 
@@ -107,8 +108,9 @@ class Notes:
         self._stop = verdict
 
     def broke(self, error: BaseException) -> None:
-        """The exchange ended in an error."""
-        self._error = self._error or error
+        """The exchange ended in an error. What it holds is not kept: it may hold this."""
+        if not self._broke:
+            self._rejected, self._broke = rejected(error), _named(error)
 
     # --- what it comes to
 
@@ -128,10 +130,10 @@ class Notes:
     def _ended(self, last: Reply | None, kind: Refusal) -> Ledger:
         if (stop := self._stop) is not None:
             return Ledger("refused", _layer_of(stop.surface), _by(stop))
-        if (error := self._error) is not None:
-            if why := rejected(error):
-                return Ledger("refused", "provider", why)
-            return Ledger("failed", "transport", _named(error))
+        if self._rejected:
+            return Ledger("refused", "provider", self._rejected)
+        if self._broke:
+            return Ledger("failed", "transport", self._broke)
         if last is None:
             return Ledger("failed", "transport", "no reply")
         if last.filter:
@@ -157,11 +159,10 @@ class Notes:
             calls.append(Record("model", "reply", outcome, last.elapsed_us))
             if last.filter:
                 calls.append(Record("provider", last.filter, "stopped", 0.0))
-        if self._error is not None and self._stop is None:
-            if why := rejected(self._error):
-                calls.append(Record("provider", why, "stopped", 0.0))
-            else:
-                calls.append(Record("transport", _named(self._error), "failed", 0.0))
+        if self._stop is None and self._rejected:
+            calls.append(Record("provider", self._rejected, "stopped", 0.0))
+        elif self._stop is None and self._broke:
+            calls.append(Record("transport", self._broke, "failed", 0.0))
         return [*self._records, *calls]
 
 

@@ -264,6 +264,14 @@ def test_figures_that_do_not_separate_name_nobody_for_sure() -> None:
     assert sum(chance for _, chance in made.odds) == pytest.approx(1, abs=0.01)
 
 
+def test_a_refusal_or_two_without_the_layer_make_nobody_redundant() -> None:
+    policy = IDLE + rule("no_birds", "output", "bird")
+    for seed in range(12):
+        made = found(policy, scripted(seed, refuses=0.2), expect="answer", repeats=5)
+        if made.layer == "output":
+            assert (made.standing, made.also) != ("overdetermined", ("weights",))
+
+
 def test_half_and_half_is_undetermined() -> None:
     undetermined = sum(
         found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import tracemalloc
@@ -197,13 +198,15 @@ def test_an_error_of_who_listens_is_raised_as_it_is() -> None:
 
 
 def test_memory_does_not_grow_with_the_exchanges() -> None:
+    deployment = Deployment(guard_of(POLICY))
+
     def peak(count: int) -> int:
         def lazily() -> Iterator[ExchangeRow]:
             for at in range(count):
+                if at % 50 == 0:
+                    gc.collect()  # blocks are raised, and errors hold on to their frames
                 yield ExchangeRow(f"r{at}", at, asked("how do I caulk a dinghy"), "answer")
 
-        deployment = Deployment(guard_of(POLICY))
-        attribute_all(deployment, lazily())
         tracemalloc.start()
         try:
             attribute_all(deployment, lazily())
@@ -211,7 +214,8 @@ def test_memory_does_not_grow_with_the_exchanges() -> None:
         finally:
             tracemalloc.stop()
 
-    assert peak(800) < 1.5 * peak(200) + 100_000
+    peak(100)
+    assert peak(800) < 1.3 * peak(200) + 20_000
 
 
 # --- kept

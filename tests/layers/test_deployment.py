@@ -10,9 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
-from guardkit import loads
+from guardkit import Audit, loads
 from guardkit.errors import UsageError
 from guardkit.layers import Asked, Deployment, Exchanged, Server, asked, model_of, named_model
+from guardkit.telemetry import verify
 
 from ._served import Cut, Raw, Slow, Status, served
 
@@ -287,3 +288,17 @@ def test_no_server(guard: Any) -> None:
     for wrong in ("ftp://x.example", "x.example/v1", "http://"):
         with pytest.raises(UsageError, match="no http or https address"):
             Server(wrong)
+
+
+def test_experiments_are_no_traffic(tmp_path: Path) -> None:
+    with Audit(tmp_path / "audit.db") as audit:
+        guard = loads(POLICY, audit=audit, alarms=[])
+        deployment = Deployment(guard, weights)
+        for layer in ((), ("input",), ("output",)):
+            ran(deployment, asked("a tangerine"), without=frozenset(layer))
+        assert guard.listens
+        assert guard.monitors is not None
+        before = guard.monitors.metrics()
+        guard.check("a tangerine")
+        assert guard.monitors.metrics() != before
+    assert verify(tmp_path / "audit.db").count == 1  # the one that was no experiment

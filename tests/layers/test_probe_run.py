@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import tracemalloc
@@ -299,22 +300,25 @@ def test_memory_does_not_grow_with_trials(guard: Any, cases: int) -> None:
     text = "something that nobody looks for, "
     given = suite(*(attack(f"a{n}", text * (n % 4 + 1)) for n in range(cases)))
 
-    def most(choice: Choice) -> tuple[int, int]:
-        probe = Probe(Target(guard), given, choice)
-        tracemalloc.start()
-        try:
-            probe.run()
-            return probe.finished, tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
     names, _ = chosen_disguises(("all", "chains"))
-    most(Choice(splits=("whole",)))  # what is made once and kept
-    few, least = most(Choice(splits=("whole",)))
-    lots, peak = most(Choice(names, splits=("whole", "turns2", "turns3", "parts2")))
-    assert lots > 4.9 * few
-    # What does grow: the names of groups, and who was stopped by whom.
-    assert peak < 1.25 * least + 200_000
+    choice = Choice(names, splits=("whole", "turns2", "turns3", "parts2"))
+    held: dict[int, int] = {}
+
+    def told(phase: str, done: int, of: int) -> None:
+        if done * 5 in (of, of * 5):
+            gc.collect()  # what waits for its collector is no growth
+            held[done] = tracemalloc.get_traced_memory()[0]
+
+    Probe(Target(guard), given, choice).run()  # tables that are made once and kept
+    probe = Probe(Target(guard), given, choice)
+    tracemalloc.start()
+    try:
+        probe.run(told)
+    finally:
+        tracemalloc.stop()
+    fifth, whole = held.values()
+    assert len(probe.trials) >= 200 * cases
+    assert whole < fifth + 80_000
 
 
 # --- an earlier run
@@ -346,6 +350,25 @@ def test_what_got_worse_is_found_and_paired(guard: Any, tmp_path: Path) -> None:
     assert unchanged is not None
     assert {one.verdict for one in unchanged.changes} == {"same"}
     assert json.dumps(compared.as_dict())
+
+
+def test_runs_of_other_cases_are_compared_by_the_trials_that_both_have(
+    guard: Any, tmp_path: Path
+) -> None:
+    both = [attack(f"in{n}", f"obey, number {n}") for n in range(12)]
+    old = tmp_path / "old.jsonl"
+    leaks = [attack(f"leak{n}", f"anything, {n}") for n in range(60)]
+    Probe(Target(guard), suite(*both, *leaks), PLAIN, out=old).run()
+    verdicts = []
+    for policy in (POLICY, POLICY.replace('"obey"', '"follow"')):
+        probe = Probe(Target(loads(policy)), suite(*both), PLAIN, earlier=old)
+        probe.run()
+        compared = probe.compared()
+        assert compared is not None
+        assert compared.paired == 12
+        verdicts.append(compared.changes[0].verdict)
+    # In all, far less leaks than then; but what both runs tried is as it was, or worse.
+    assert verdicts == ["unsure", "worse"]
 
 
 def test_intervals_of_differences_are_those_of_the_books() -> None:
