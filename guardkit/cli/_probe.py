@@ -24,6 +24,7 @@ from guardkit.layers import (
     chosen_splits,
     cores,
     load_suite,
+    probe_html,
     shipped_families,
 )
 
@@ -321,7 +322,9 @@ def _run(
             show.out.line(text)
     before = () if compared is None else (compared.old,)
     gated = [(gate.name, gate.bound, gate.rate(figures)) for gate in gates]
-    if html is not None and not _wrote(show, html, figures.as_html(date.today(), before)):
+    if html is not None and not _wrote(
+        show, html, probe_html(figures, date.today(), before, compared)
+    ):
         return WRONG
     if junit is not None and not _wrote(show, junit, probe_junit(figures, gated)):
         return WRONG

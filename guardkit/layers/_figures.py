@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final, NamedTuple
 
 from guardkit._util.shares import Share, wilson
@@ -208,18 +206,6 @@ class Figures:
     def group(self, name: str) -> Group | None:
         """The family of this name."""
         return next((one for one in self.families if one.name == name), None)
-
-    def as_html(self, day: date | None = None, before: Sequence[Figures] = ()) -> str:
-        """The report as one HTML file that needs nothing else.
-
-        Args:
-            day: The day it was made, to be shown.
-            before: Earlier runs, the oldest first.
-        """
-        # Imported here: few runs want a page.
-        from ._html_probe import as_html
-
-        return as_html(self, day, before)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; nothing in it but `times` depends on the clock."""

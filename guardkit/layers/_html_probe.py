@@ -252,7 +252,3 @@ def _foot(figures: Figures) -> str:
         f"<p>Policy digest <code>{spelled(figures.digest)}</code><br>"
         f"Cases <code>{spelled(figures.suites)}</code><br>Seed <code>{figures.seed}</code></p>"
     )
-
-
-as_html = probe_html
-"""As `Figures.as_html` calls it."""

@@ -169,7 +169,10 @@ class Tally:
     def _add_layers(self, ended: Ended, case: int) -> None:
         is_stopped = ended.outcome in ("stopped", "refused")
         stop = _SAME.get(ended.layer or "", ended.layer) if is_stopped else None
-        passes = STACK[STACK.index(ended.enters) :]
+        first = STACK.index(ended.enters)
+        if stop is not None:  # what the user says with a reply or a document may be stopped itself
+            first = min(first, STACK.index(stop))
+        passes = STACK[first:]
         if not self._has_weights and ended.enters == "input":
             passes = ("input",)
         side = 0 if ended.is_attack else 1

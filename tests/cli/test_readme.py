@@ -18,7 +18,9 @@ from ._run import ROOT, guardkit
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 (POLICY,) = re.findall(r"```guard\n(.*?)```", README, re.DOTALL)
-CLEAN, WRONG, TESTED, SCANNED, EXPLAINED = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+CLEAN, WRONG, TESTED, SCANNED, EXPLAINED, ATTRIBUTED = re.findall(
+    r"```text\n(.*?)```", README, re.DOTALL
+)
 PYTHON = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
 
 
@@ -59,6 +61,26 @@ def test_a_verdict_is_explained_as_shown() -> None:
         return re.sub(r"[\d.]+ (µs|ms)", "", text)
 
     assert timeless(done.out) == timeless(EXPLAINED)
+
+
+def test_the_layer_is_found_as_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bot.py").write_text(BOT, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    question = "How do I get a refund for my order?"
+    done = guardkit("attribute", "chat", "--prompt", question, "--model", "bot:answer")
+    asked, _, said = ATTRIBUTED.partition("\n")
+    assert asked == f'$ guardkit attribute chat --prompt "{question}" --model bot:answer'
+    assert done.code == 1
+    assert done.out.startswith(said)
+
+
+BOT = """
+def answer(messages):
+    system = " ".join(m["content"] for m in messages if m["role"] == "system")
+    if "Never promise a refund" in system and "refund" in messages[-1]["content"]:
+        return "I'm sorry, but I can't help with refunds."
+    return "Of course. Your order arrives tomorrow."
+"""
 
 
 def test_the_python_does_what_its_comments_say() -> None:
