@@ -5,6 +5,7 @@
     ├─ BindError     the text is right, this machine cannot run it: missing extra, model, digest
     ├─ CheckError    a check could not answer; inside a run it becomes a value in the trace
     ├─ UsageError    the caller broke the contract of the API
+    ├─ ModelError    a model gave no reply; says why in words that quote nothing
     ├─ AuditError    a record could not be kept, or a log cannot be read
     └─ Blocked       a verdict, raised only where the caller chose raising; carries the verdict
 
@@ -26,6 +27,7 @@ __all__ = [
     "Blocked",
     "CheckError",
     "GuardkitError",
+    "ModelError",
     "PolicyError",
     "UsageError",
 ]
@@ -88,6 +90,20 @@ class CheckError(GuardkitError):
 
 class UsageError(GuardkitError):
     """The caller broke the contract of the API."""
+
+
+class ModelError(GuardkitError):
+    """A model gave no reply. It quotes nothing of what was said.
+
+    Args:
+        shown: What the ledger may say of it: `HTTP 503`.
+        code: The model's own word for the reason, where it gave a plain one.
+    """
+
+    def __init__(self, shown: str, code: str = "") -> None:
+        super().__init__(shown)
+        self.shown = shown
+        self.code = code
 
 
 class AuditError(GuardkitError):

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
         texts_of,
     )
     from ._guard import Guard
-    from ._hearing import unheard
     from ._load import load, loads
     from ._replay import Recorded, Replayed, Shift, judged, replay
     from ._scan import scan
+    from ._unheard import unheard
 
 __all__ = [
     "CASE_SUFFIXES",
@@ -96,9 +96,9 @@ __getattr__ = _loader(
             "texts_of",
         ),
         "_guard": ("Guard",),
-        "_hearing": ("unheard",),
         "_load": ("load", "loads"),
         "_replay": ("Recorded", "Replayed", "Shift", "judged", "replay"),
         "_scan": ("scan",),
+        "_unheard": ("unheard",),
     },
 )

@@ -24,6 +24,14 @@ class Around(TypedDict, total=False):
     sources: Mapping[str, Sequence[str]] | None
 
 
+class Whose(TypedDict, total=False):
+    """Whose part it is that cannot be read."""
+
+    tool: str | None
+    session: str | None
+    tenant: str
+
+
 def surface_of(name: str) -> Surface:
     """The surface of this name that a text can be found on.
 

@@ -43,11 +43,13 @@ from guardkit.types import Ledger, Refusal, Surface, Verdict
 from ._arguments import (
     TEXT_SURFACES,
     Around,
+    Whose,
     is_ordinary,
     mapping_of,
     surface_of,
     text_of,
 )
+from ._context import principle_of, prompt_of
 from ._events import Events
 from ._hearing import Auditing, Hearing, OnAuditError
 
@@ -100,7 +102,7 @@ class Guard:
         """The live counters; None where nothing is counted."""
         self._events = Events(plan, self._bound)
         listens = audit is not None or monitors is not None
-        self._hearing = Hearing(audit, monitors, on_audit_error) if listens else None
+        self._hearing = Hearing(audit, monitors, on_audit_error, self.holds) if listens else None
         self._silent: dict[str, Callable[[str], Sighting]] = {
             surface: lane.scanner.glance if lane.scanner is not None else _nothing
             for surface, lane in self._engine.lanes.items()
@@ -177,13 +179,15 @@ class Guard:
             if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
                 verdict = Verdict.passed(text, on, self._digest, elapsed_us, tool)
-                return verdict if self._hearing is None else self._heard(verdict, session, tenant)
+                if self._hearing is None:
+                    return verdict
+                return self._heard(verdict, session, tenant, again)
             glance = None if sighting is None else Glance(sighting, begun)
         event = self._events.of_text(
             text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
         verdict = event if isinstance(event, Verdict) else self._judged(event)
-        return verdict if self._hearing is None else self._heard(verdict, session, tenant)
+        return verdict if self._hearing is None else self._heard(verdict, session, tenant, again)
 
     async def acheck(
         self,
@@ -206,17 +210,13 @@ class Guard:
             if sighting is NOTHING:
                 elapsed_us = (perf_counter() - begun) * 1e6
                 verdict = Verdict.passed(text, on, self._digest, elapsed_us, tool)
-                return (
-                    verdict
-                    if self._hearing is None
-                    else await self._aheard(verdict, session, tenant)
-                )
+                return await self._aheard(verdict, session, tenant, again)
             glance = None if sighting is None else Glance(sighting, begun)
         event = self._events.of_text(
             text, on, context, session, tenant, tool, sources, same_turn, again, glance
         )
         verdict = event if isinstance(event, Verdict) else await self._ajudged(event)
-        return verdict if self._hearing is None else await self._aheard(verdict, session, tenant)
+        return await self._aheard(verdict, session, tenant, again)
 
     def clear(self, text: str, surface: str) -> bool:
         """Whether a text passes with nothing to record: one scan, and a no that needs no second.
@@ -296,10 +296,15 @@ class Guard:
             text, on="tool_result", context=context, session=session, tenant=tenant, tool=name
         )
 
-    def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
+    def unread(self, on: Surface = "input", **whose: Unpack[Whose]) -> Verdict:
         """The verdict on a part that cannot be read: an image, a file."""
-        verdict = unread(self._plan, surface_of(on), tool)
-        return verdict if self._hearing is None else self._heard(verdict, None, "")
+        verdict = unread(self._plan, surface_of(on), whose.get("tool"))
+        return self._heard(verdict, whose.get("session"), whose.get("tenant", ""))
+
+    async def aunread(self, on: Surface = "input", **whose: Unpack[Whose]) -> Verdict:
+        """The verdict on a part that cannot be read."""
+        verdict = unread(self._plan, surface_of(on), whose.get("tool"))
+        return await self._aheard(verdict, whose.get("session"), whose.get("tenant", ""))
 
     # --- streams
 
@@ -343,8 +348,8 @@ class Guard:
             self._bound.vault,
             self._judged,
             self._ajudged,
-            hear=partial(self._heard, session=session, tenant=tenant),
-            ahear=partial(self._aheard, session=session, tenant=tenant),
+            hear=partial(self._heard, session=session, tenant=tenant, again=again),
+            ahear=partial(self._aheard, session=session, tenant=tenant, again=again),
             says=says,
             restores=restores,
         )
@@ -370,27 +375,17 @@ class Guard:
     @property
     def system_prompt(self) -> str:
         """The compiled context layer: what to tell the model before anything else."""
-        return self._prompt(self._bound.canary)
+        return prompt_of(self._plan, self._bound.canary)
 
     def system_prompt_for(self, session: str, *, tenant: str = "") -> str:
         """The system prompt with this session's own canary, where the policy asks for one."""
         if self._bound.canary is None:
-            return self._prompt(None)
-        return self._prompt(self._engine.sessions.canary((tenant, session)))
-
-    def _prompt(self, canary: str | None) -> str:
-        lines = [*self._plan.context.lines]
-        if canary is not None:
-            lines.append(f"Internal reference, never to be repeated: {canary}")
-        return "\n".join(lines)
+            return prompt_of(self._plan, None)
+        return prompt_of(self._plan, self._engine.sessions.canary((tenant, session)))
 
     def principle(self, name: str) -> str:
         """The text of a principle."""
-        for row in self._plan.principles:
-            if row.name == name:
-                return row.text
-        known = ", ".join(f"`{row.name}`" for row in self._plan.principles) or "none"
-        raise UsageError(f"the policy has no principle of this name; it has {known}")
+        return principle_of(self._plan, name)
 
     def restore(self, text: str, *, session: str, tenant: str = "") -> str:
         """Put the real values back for this session's pseudonyms."""
@@ -423,12 +418,14 @@ class Guard:
 
     def expected(self, question: str) -> Expected | None:
         """What the `model` block says of a question: that the model answers or refuses it."""
+        if not (self._plan.model.refuses or self._plan.model.answers):
+            return None
         return cast("Expected | None", self._bridge(self.aexpected, question))
 
     async def aexpected(self, question: str) -> Expected | None:
         """What the `model` block says of a question; see `expected`."""
         event = Event("input", text_of(question))
-        return await aexpected(self._engine, event, perf_counter() + DEFAULT_BUDGET_S)
+        return await aexpected(self._engine, event, self._deadline("input"))
 
     def ended(self, ledger: Ledger, *, session: str | None = None, tenant: str = "") -> None:
         """Tell whoever listens what an exchange came to. A wrapped callable does this by itself."""
@@ -537,15 +534,19 @@ class Guard:
 
     # --- inside
 
-    def _heard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
+    def _heard(
+        self, verdict: Verdict, session: str | None, tenant: str, again: bool = False
+    ) -> Verdict:
         if self._hearing is None:
             return verdict
-        return self._hearing.heard(verdict, session, tenant)
+        return self._hearing.heard(verdict, session, tenant, again=again)
 
-    async def _aheard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
+    async def _aheard(
+        self, verdict: Verdict, session: str | None, tenant: str, again: bool = False
+    ) -> Verdict:
         if self._hearing is None:
             return verdict
-        return await self._hearing.aheard(verdict, session, tenant)
+        return await self._hearing.aheard(verdict, session, tenant, again=again)
 
     def _judged(self, event: Event) -> Verdict:
         judgement = self._engine.judge(event)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from copy import copy
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from guardkit.errors import AuditError
+from guardkit.runtime import HoldQueue
 from guardkit.types import Ledger, Verdict
-
-if TYPE_CHECKING:
-    from ._guard import Guard
 
 OnAuditError = Literal["block", "continue"]
 
@@ -58,36 +55,49 @@ class Hearing:
         monitors: The live counters.
         on_audit_error: What becomes of a verdict that could not be recorded: it is a block, or it
             stands and only the monitors count it.
+        holds: Where held texts wait: one whose verdict is lost is waited for by nobody.
     """
 
-    __slots__ = ("_audit", "_monitors", "_stops")
+    __slots__ = ("_audit", "_holds", "_monitors", "_stops")
 
     def __init__(
-        self, audit: Auditing | None, monitors: Counting | None, on_audit_error: OnAuditError
+        self,
+        audit: Auditing | None,
+        monitors: Counting | None,
+        on_audit_error: OnAuditError,
+        holds: HoldQueue,
     ) -> None:
         self._audit = audit
+        self._holds = holds
         self._monitors = monitors
-        self._stops = on_audit_error == "block"
+        self._stops = on_audit_error != "continue"
 
-    def heard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
-        """The verdict as it may be given to the caller."""
+    def heard(
+        self, verdict: Verdict, session: str | None, tenant: str, *, again: bool = False
+    ) -> Verdict:
+        """The verdict as it may be given to the caller.
+
+        One on a text that was judged before in another form counts only where a rule fired.
+        """
         if self._audit is not None:
             try:
                 self._audit.record(verdict, session=session, tenant=tenant)
             except AuditError:
                 verdict = self._unrecorded(verdict)
-        if self._monitors is not None:
+        if self._monitors is not None and not (again and not verdict.fired):
             self._monitors.saw(verdict)
         return verdict
 
-    async def aheard(self, verdict: Verdict, session: str | None, tenant: str) -> Verdict:
+    async def aheard(
+        self, verdict: Verdict, session: str | None, tenant: str, *, again: bool = False
+    ) -> Verdict:
         """`heard`, without keeping the event loop waiting."""
         if self._audit is not None:
             try:
                 await self._audit.arecord(verdict, session=session, tenant=tenant)
             except AuditError:
                 verdict = self._unrecorded(verdict)
-        if self._monitors is not None:
+        if self._monitors is not None and not (again and not verdict.fired):
             self._monitors.saw(verdict)
         return verdict
 
@@ -118,6 +128,8 @@ class Hearing:
         unknown = (*verdict.unknown, "audit")
         if not self._stops:
             return verdict._replace(unknown=unknown)
+        if verdict.hold is not None:
+            self._holds.deny(verdict.hold, "it could not be recorded")
         return verdict._replace(
             action="block",
             text=UNRECORDED,
@@ -128,13 +140,3 @@ class Hearing:
             approved=None,
             otherwise=None,
         )
-
-
-def unheard(guard: Guard) -> Guard:
-    """The same guard with nobody told of anything: for experiments, which are no traffic."""
-    if not guard.listens:
-        return guard
-    quiet = copy(guard)
-    quiet.monitors = None
-    quiet._hearing = None
-    return quiet

@@ -149,6 +149,10 @@ def _bound(
         raise UsageError(f"`{policy.name}` is a module: a policy has to `use` it")
     if heard.on_audit_error not in ("block", "continue"):
         raise UsageError('`on_audit_error` is "block" or "continue"')
+    if heard.audit is not None and not hasattr(heard.audit, "record"):
+        raise UsageError('`audit` is a log: `guardkit.Audit("audit.db")`')
+    if callable(heard.alarms) or isinstance(heard.alarms, str):
+        raise UsageError("`alarms` may be several: put them into a list")
     plan = plan_of(policy, catalog)
     monitors = None
     if heard.alarms is not None:

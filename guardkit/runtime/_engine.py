@@ -149,7 +149,7 @@ class Engine:
 
         Nothing is remembered. None where a check would have to be called.
         """
-        judgement = self._judge(event, self._state(event), is_final=False)
+        judgement = self._judge(event, self._state(event), is_final=False, is_peek=True)
         try:
             next(judgement)
         except StopIteration as ended:
@@ -175,6 +175,7 @@ class Engine:
         state: State | None,
         *,
         is_final: bool,
+        is_peek: bool = False,
         memory: list[Memory] | None = None,
     ) -> Generator[tuple[Job, ...], Mapping[int, Said], tuple[Verdict, Outcome | None]]:
         begun = perf_counter() if event.glance is None else event.glance.begun
@@ -193,8 +194,10 @@ class Engine:
             yield from self._call(settled.pending, moment)
             settled = run.settle()
         judged = yield from self._stand(settled.truths, run, lane, moment)
-        watched = (yield from self._watch(run, lane, moment)) if lane.watches else ()
         later, first = yield from self._look_back(run, lane, moment)
+        # Last: what is watched never takes the time of what decides.
+        is_told = lane.watches and not is_peek
+        watched = (yield from self._watch(run, lane, moment)) if is_told else ()
         with self.sessions.lock:
             if state is not None and is_final:
                 fired = [j.row.name for j in judged if j.standing == "fired"]

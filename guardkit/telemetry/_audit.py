@@ -98,7 +98,7 @@ class Audit:
             raise UsageError("the mode of an audit log is `durable` or `fast`")
         if isinstance(plain, str):
             raise UsageError("`plain` has to be several words, not one")
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # the program may change its folder
         self._mode: AuditMode = mode
         self._is_fast = mode == "fast"
         self._clock = clock
@@ -117,7 +117,7 @@ class Audit:
 
     def _renew(self) -> None:
         # What waits in the parent of a fork, the parent writes.
-        self._change = threading.Condition(threading.Lock())
+        self._change = threading.Condition()  # whoever waits may finalize a stream that is told of
         self._queue: deque[tuple[bytes, _Waiting | None]] = deque()
         self._bytes = 0
         self._thread: threading.Thread | None = None
@@ -222,7 +222,8 @@ class Audit:
     # --- a call
 
     def _keep(self, body: bytes) -> int:
-        if self._is_fast:
+        if self._is_fast or threading.current_thread() is self._thread:
+            # The thread that writes cannot wait for itself: it may finalize somebody's stream.
             self._put(body, None)
             return 0
         done = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Final, NamedTuple
@@ -87,6 +88,7 @@ class Monitors:
 
     def _renew(self) -> None:
         self._lock = Lock()
+        self._news: deque[Verdict | Ledger] = deque()
         self._sinks.renew()
 
     def __repr__(self) -> str:
@@ -118,24 +120,34 @@ class Monitors:
 
     def saw(self, verdict: Verdict) -> None:
         """A text or a tool call was judged."""
-        with self._lock:
-            now = self._clock()
-            if not self._counters.saw(verdict, now):
-                return
-            alarms = self._watch(verdict, now)
-        if alarms:
-            self._sinks.tell(alarms)
+        self._news.append(verdict)
+        self._hear()
 
     def ended(self, ledger: Ledger) -> None:
         """An exchange came to its end."""
-        with self._lock:
-            now = self._clock()
-            self._counters.ended(ledger, now)
+        self._news.append(ledger)
+        self._hear()
+
+    def _hear(self) -> None:
+        # The interpreter may finalize somebody's stream in any line below, and that tells what its
+        # exchange came to: news wait in a queue, and whoever holds the lock takes all of them.
+        while self._news and self._lock.acquire(blocking=False):
             alarms: list[Alarm] = []
-            if self._budget is not None:
-                alarms = self._take(self._budget, self._refusal(ledger), now)
-        if alarms:
-            self._sinks.tell(alarms)
+            try:
+                while self._news:
+                    alarms += self._counted(self._news.popleft(), self._clock())
+            finally:
+                self._lock.release()
+            if alarms:
+                self._sinks.tell(alarms)
+
+    def _counted(self, news: Verdict | Ledger, now: float) -> list[Alarm]:
+        if isinstance(news, Verdict):
+            return self._watch(news, now) if self._counters.saw(news, now) else []
+        self._counters.ended(news, now)
+        if self._budget is None:
+            return []
+        return self._take(self._budget, self._refusal(news), now)
 
     def _watch(self, verdict: Verdict, now: float) -> list[Alarm]:
         alarms: list[Alarm] = []
@@ -207,6 +219,7 @@ class Monitors:
             now = self._clock()
             counts = self._counters.counts(now)
             readings = [(watched, watched.monitor.reading(now)) for watched in self._all]
+        self._hear()  # what came meanwhile
         sinks = self._sinks
         listeners = [
             Listener(name_of(sink), failed, getattr(sink, "sent", None), _dropped(sink))

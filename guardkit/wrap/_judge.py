@@ -162,7 +162,7 @@ def _ask(part: Part, keys: Mapping[str, Any], text_keys: Mapping[str, Any]) -> A
         said = part.text if part.arguments is None else part.arguments
         return Ask("check_tool_call", (part.tool or "", said), keys)
     if part.kind == "unread":
-        return Ask("unread", (part.surface,), {})
+        return Ask("unread", (part.surface,), _whose(keys))
     if part.surface == "tool_result" and part.tool:
         return Ask("check_tool_result", (part.tool, part.text), keys)
     return Ask("check", (part.text,), {"on": part.surface, **text_keys})
@@ -176,8 +176,12 @@ def _ask_again(part: Part, text_keys: Mapping[str, Any]) -> Ask:
     return Ask("check", (part.text,), {"on": part.surface, **text_keys, **tool, "again": True})
 
 
+def _whose(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: keys[name] for name in ("session", "tenant") if keys.get(name)}
+
+
 def _again(keys: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**keys, "again": True} if keys.get("session") is not None else keys
+    return {**keys, "again": True}
 
 
 def counted(

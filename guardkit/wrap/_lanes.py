@@ -74,6 +74,11 @@ class Lane:
         """What the stream of the field, and the joined one, still hold of what was shown before."""
         self._waiting: deque[_Shown] = deque()
 
+    @property
+    def speaking(self) -> Streaming | None:
+        """The stream of the field that speaks."""
+        return self._stream
+
     def feed(self, said: Said) -> Steps[list[Any]]:
         """The chunks that may be shown now."""
         out: list[Any] = []

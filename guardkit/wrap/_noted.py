@@ -211,6 +211,9 @@ class _NotedGuard:
     def unread(self, on: Surface, **keys: Any) -> Verdict:
         return self._noted(self._guard.unread(on, **keys))
 
+    async def aunread(self, on: Surface, **keys: Any) -> Verdict:
+        return self._noted(await self._guard.aunread(on, **keys))
+
     def stream(
         self,
         *,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
+from guardkit.errors import ModelError
 from guardkit.types import STRENGTH, Layer, Ledger, Record, Refusal, Verdict
 
 from ._guarding import Streaming
@@ -15,12 +16,16 @@ _STOPS = STRENGTH["revise"]
 _INBOUND = frozenset({"input", "retrieved", "tool_result"})
 
 
+Texts = Callable[[Any], str]
+
+
 class Reply:
     """What one call of the model came to."""
 
-    __slots__ = ("begun", "elapsed_us", "filter", "text")
+    __slots__ = ("_texts", "begun", "elapsed_us", "filter", "text")
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
         self.begun = perf_counter()
         self.elapsed_us = 0.0
         self.text = ""
@@ -28,7 +33,7 @@ class Reply:
 
     def whole(self, reply: Any) -> None:
         """It is all there."""
-        self.text = text_of(reply)[:KEPT]
+        self.text = self._texts(reply)[:KEPT]
         self.filter = filtered(reply)
         self.over()
 
@@ -50,10 +55,12 @@ class Notes:
     Args:
         refusal_of: How a reply refuses.
         keys: Session and tenant, where they are the same for every call.
+        texts: What a whole reply says.
     """
 
-    def __init__(self, refusal_of: Any, keys: Mapping[str, Any]) -> None:
+    def __init__(self, refusal_of: Any, keys: Mapping[str, Any], texts: Texts = text_of) -> None:
         self._refusal_of = refusal_of
+        self._texts = texts
         self.keys = keys
         self.begun = perf_counter()
         self.question: str | None = None
@@ -99,7 +106,7 @@ class Notes:
 
     def asks(self) -> Reply:
         """The model is called."""
-        reply = Reply()
+        reply = Reply(self._texts)
         self._replies.append(reply)
         return reply
 
@@ -114,8 +121,14 @@ class Notes:
 
     # --- what it comes to
 
-    def ledger(self) -> Ledger:
-        """The ledger; `expected` is still to be asked for."""
+    def ledger(self, *, is_fault: bool) -> Ledger:
+        """The ledger; `expected` is still to be asked for.
+
+        Args:
+            is_fault: Whether an error is what the exchange came to.
+        """
+        if not is_fault:
+            self._rejected = self._broke = ""
         for stream in self._streams:
             if stream.verdict is not None:
                 self.judged(stream.verdict)
@@ -182,9 +195,8 @@ def _layer_of(surface: str) -> Layer:
 
 
 def _named(error: BaseException) -> str:
-    """What may be told of an error: its type, or what its class says may be shown."""
-    shown = getattr(error, "shown", "")
-    return shown if isinstance(shown, str) and shown else type(error).__name__
+    """What may be told of an error: its type, or what one of our own says may be shown."""
+    return error.shown if isinstance(error, ModelError) else type(error).__name__
 
 
 def _by(verdict: Verdict) -> str:

@@ -7,18 +7,21 @@ callable that notes what it gives back.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
 from typing import Any
 
 from guardkit.errors import Blocked
 from guardkit.types import Ledger
 
 from ._exchange import Exchange, is_stream
+from ._find_texts import Lens
 from ._guarding import Guarding
 from ._noted import CALLINGS, Kind, Wrapped, noted
 from ._notes import Notes
+from ._replied import text_of as reply_text
 
 TELLING_S = 2.0
-"""How long whoever listens may take after a call that was cancelled."""
+"""How long whoever listens may take to hear of an exchange; its verdicts are kept before."""
 
 Build = Callable[[Exchange, Wrapped], Wrapped]
 
@@ -34,7 +37,9 @@ def noting(exchange: Exchange, function: Wrapped, build: Build, kind: Kind) -> W
     """
 
     def begin() -> tuple[Notes, Wrapped]:
-        notes = Notes(_refusal_of(exchange.guard), exchange.options.fixed)
+        lens = exchange.options.reply
+        texts = reply_text if lens is None else partial(_through, lens)
+        notes = Notes(_refusal_of(exchange.guard), exchange.options.fixed, texts)
         return notes, build(noted(exchange, notes), CALLINGS[kind](function, notes))
 
     def plain(*args: Any, **kwargs: Any) -> Any:
@@ -125,23 +130,34 @@ def _end(exchange: Exchange, notes: Notes, error: BaseException | None = None) -
         ledger = ledger._replace(expected=guard.expected(notes.question))
     if getattr(guard, "listens", False):
         guard.ended(ledger, **_whose(notes))
-    if exchange.options.ledger is not None:
-        exchange.options.ledger(ledger)
+    _tell(exchange, ledger, error)
 
 
 async def _aend(exchange: Exchange, notes: Notes, error: BaseException | None = None) -> None:
     guard: Any = exchange.guard
     ledger = _ledger(notes, error)
-    if _is_doubtful(ledger, notes) and hasattr(guard, "aexpected"):
-        ledger = ledger._replace(expected=await guard.aexpected(notes.question))
-    if getattr(guard, "listens", False):
-        from anyio import move_on_after
+    try:
+        if _is_doubtful(ledger, notes) and hasattr(guard, "aexpected"):
+            ledger = ledger._replace(expected=await guard.aexpected(notes.question))
+    finally:  # a call that is cancelled here is told of like any other
+        if getattr(guard, "listens", False):
+            from anyio import move_on_after
 
-        # Shielded: a call that was cancelled is told of like any other.
-        with move_on_after(TELLING_S, shield=True):
-            await guard.aended(ledger, **_whose(notes))
-    if exchange.options.ledger is not None:
-        exchange.options.ledger(ledger)
+            with move_on_after(TELLING_S, shield=True):
+                await guard.aended(ledger, **_whose(notes))
+        _tell(exchange, ledger, error)
+
+
+def _tell(exchange: Exchange, ledger: Ledger, error: BaseException | None) -> None:
+    tell = exchange.options.ledger
+    if tell is None:
+        return
+    try:
+        tell(ledger)
+    except Exception:
+        if error is None:
+            raise
+        # What ends the exchange goes on: a block is not replaced by what was to be told of it.
 
 
 def _is_doubtful(ledger: Ledger, notes: Notes) -> bool:
@@ -154,10 +170,18 @@ def _whose(notes: Notes) -> dict[str, Any]:
 
 
 def _ledger(notes: Notes, error: BaseException | None) -> Ledger:
-    # A consumer that leaves a stream is no fault of anybody.
-    if error is not None and not isinstance(error, Blocked | GeneratorExit):
+    # A consumer that leaves a stream is no fault of anybody; nor is a call of the model that failed
+    # where the exchange went on without it.
+    is_fault = error is not None and not isinstance(error, Blocked | GeneratorExit)
+    if error is not None and is_fault:
         notes.broke(error)
-    return notes.ledger()
+    return notes.ledger(is_fault=is_fault)
+
+
+def _through(lens: Lens, reply: Any) -> str:
+    found = lens.get(reply)
+    texts = [found] if isinstance(found, str) else list(found)
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _refusal_of(guard: Guarding) -> Callable[[str], str]:

@@ -91,6 +91,12 @@ class Relay:
             raise
         return out
 
+    def leave(self) -> Steps[None]:
+        """Nobody reads on: what was taken is judged as a whole, for whoever is told of verdicts."""
+        for stream in (self._texts, *(lane.speaking for lane in self._lanes.values())):
+            if stream is not None and not stream.closed:
+                yield Ask("finish", (stream,), {})
+
     def _text(self, chunk: str) -> Steps[list[Any]]:
         if self._texts is None:
             self._texts = self._open()

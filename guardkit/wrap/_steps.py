@@ -74,7 +74,7 @@ class ADoes:
     ) -> None:
         self._watch = watch
         self._ops: dict[str, Callable[..., Any]] = {
-            "unread": getattr(guard, "unread", _no_unread),
+            "unread": getattr(guard, "aunread", getattr(guard, "unread", _no_unread)),
             **{name: getattr(guard, "a" + name) for name in ASKED},
             "count": guard.acheck,
             "await_hold": getattr(guard, "aawait_hold", _a_no_holds),

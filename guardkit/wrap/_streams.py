@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from ._endings import Ending
 from ._exchange import Exchange, Prepared
@@ -12,6 +12,8 @@ from ._lanes import Block
 from ._refuse import refuse_chunk
 from ._relay import Relay
 from ._steps import ADoes, Does, Steps, arun
+
+T = TypeVar("T")
 
 CLOSING_S = 2.0
 """How long a source that is cancelled may take to close."""
@@ -49,6 +51,8 @@ def relay_stream(
         # Before anything else is given: what is blocked must not go on costing.
         if not is_done:
             _close(source)
+            if block is None and _is_heard(exchange):
+                _run(relay.leave(), does)
     # Outside the handler: the error that may be raised here has no other behind it.
     if block is not None:
         ending.see(block.shown)
@@ -89,6 +93,8 @@ async def arelay_stream(
     finally:
         if not is_done:
             await _aclose(source)
+            if block is None and _is_heard(exchange):
+                await _aleave(relay, does)
     if block is not None:
         ending.see(block.shown)
         for shown in block.shown:
@@ -109,7 +115,19 @@ def _last(exchange: Exchange, block: Block, seen: Any, ending: Ending) -> list[A
     return [exchange.refusal(message) if seen is None else refuse_chunk(seen, message)]
 
 
-def _run(steps: Steps[list[Any]], does: Does) -> list[Any]:
+def _is_heard(exchange: Exchange) -> bool:
+    """Whether somebody is told of every verdict: then of a text that was left midway, too."""
+    return bool(getattr(exchange.guard, "listens", False))
+
+
+async def _aleave(relay: Relay, does: ADoes) -> None:
+    import anyio
+
+    with anyio.move_on_after(CLOSING_S, shield=True):
+        await arun(relay.leave(), does)
+
+
+def _run(steps: Steps[T], does: Does) -> T:
     answer: Any = None
     while True:
         try:

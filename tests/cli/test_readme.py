@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import re
+import sys
 import shlex
 from pathlib import Path
 
@@ -65,9 +66,11 @@ def test_a_verdict_is_explained_as_shown() -> None:
 
 def test_the_layer_is_found_as_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bot.py").write_text(BOT, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(Path.cwd()))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "bot", raising=False)
     question = "How do I get a refund for my order?"
     done = guardkit("attribute", "chat", "--prompt", question, "--model", "bot:answer")
+    del sys.modules["bot"]  # other tests have one of their own
     asked, _, said = ATTRIBUTED.partition("\n")
     assert asked == f'$ guardkit attribute chat --prompt "{question}" --model bot:answer'
     assert done.code == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import anyio
 import pytest
 
 import guardkit
-from guardkit import Audit, AuditError, Ledger, Verdict
+from guardkit import Audit, AuditError, Ledger, UsageError, Verdict
 from guardkit.telemetry import verify
 
 POLICY = """
@@ -242,3 +243,135 @@ def test_the_real_log_and_alarms_hold_no_text(
     for part in (CANARY, CANARY[:8], CANARY[::-1], CANARY.encode().hex()):
         assert part not in seen
         assert part.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_that_is_left_is_kept_too(kind: str) -> None:
+    log = Log()
+    guard = guardkit.loads(FLAGGING, audit=log, alarms=[])
+    words = ["some words and more "] * 60 + ["a tangerine. "] + ["and more words "] * 60
+
+    @guard(session="s")
+    def ask(prompt: str) -> Iterator[str]:
+        yield from words
+
+    @guard(session="s")
+    async def aask(prompt: str) -> AsyncIterator[str]:
+        for word in words:
+            yield word
+
+    async def main() -> None:
+        stream = aask("hello")
+        async for _ in stream:
+            if len(seen) > 80:
+                break
+            seen.append(_)
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    seen: list[str] = []
+    if kind == "async":
+        anyio.run(main)
+    else:
+        stream = ask("hello")
+        seen += [next(stream) for _ in range(80)]
+        stream.close()  # type: ignore[attr-defined]
+    assert "tangerine" in "".join(seen)
+    assert [(kept.surface, kept.fired) for kept, _, _ in log.kept] == [
+        ("input", ()),
+        ("output", ("noted",)),
+    ]
+
+
+FLAGGING = """
+guardkit 1
+policy shop
+check fruit = words { list ["tangerine"] }
+rule noted {
+  tier helpfulness
+  on   output
+  when fruit
+  then flag
+}
+"""
+
+
+def test_a_stream_that_is_finalized_anywhere_does_not_hang(tmp_path: Path) -> None:
+    """The interpreter ends a forgotten generator in any line, and that tells its exchange."""
+    with Audit(tmp_path / "audit.db") as audit:
+        guard = guardkit.loads(POLICY, audit=audit, alarms=[])
+
+        @guard(session="s")
+        def ask(prompt: str) -> Iterator[str]:
+            yield from ["word " * 30] * 9
+
+        def forget() -> None:
+            stream = ask("hello")
+            next(stream)
+            cycle: list[Any] = [stream]
+            cycle.append(cycle)
+
+        was = gc.get_threshold()
+        gc.set_threshold(3, 2, 2)
+        try:
+            for _ in range(60):
+                forget()
+                guard.check("hello")
+                assert guard.monitors is not None
+                guard.monitors.metrics()
+        finally:
+            gc.set_threshold(*was)
+        gc.collect()
+
+
+def test_what_is_watched_keeps_no_stream_from_stopping() -> None:
+    """A monitor that has to call somebody must not make a certain block wait for the end."""
+    policy = POLICY.replace(
+        "monitor secrets {",
+        'check tone = judge {\n  call "m:f"\n  rubric "x"\n}\n'
+        "monitor tones {\n  watch secret or tone >= 0.5 on output\n  alarm above 5% over 1h\n}\n"
+        "monitor secrets {",
+    )
+
+    async def tone(text: str, rubric: str) -> float:
+        return 0.0
+
+    for alarms in (None, []):
+        guard = guardkit.loads(policy, checks={"tone": tone}, alarms=alarms)
+        stream = guard.stream(session="s")
+        fed = 0
+        for word in ["the tangerine "] + ["and more words "] * 200:
+            stream.feed(word)
+            fed += 1
+            if stream.closed:
+                break
+        assert fed < 60, alarms
+
+
+def test_the_words_of_who_listens_are_looked_at() -> None:
+    for wrong in ({"audit": "audit.db"}, {"alarms": print}, {"on_audit_error": "raise"}):
+        with pytest.raises(UsageError):
+            guardkit.loads(POLICY, **wrong)
+
+
+def test_a_log_stays_where_it_is_when_the_program_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Audit("audit.db") as audit:
+        guard = guardkit.loads(POLICY, audit=audit)
+        monkeypatch.chdir("/")
+        assert guard.check("hello").action == "pass"
+
+
+def test_joined_texts_count_once() -> None:
+    guard = guardkit.loads(FLAGGING.replace("on   output", "on   input"), alarms=[])
+
+    @guard
+    def ask(messages: list[Any]) -> str:
+        return "ok"
+
+    parts = [{"type": "text", "text": "hello"}, {"type": "text", "text": "there"}]
+    ask([{"role": "user", "content": parts}])
+    assert guard.monitors is not None
+    told: Any = guard.monitors.snapshot()["counters"]
+    assert told["all"]["surfaces"]["input"]["events"] == 2  # and not a third, of both as one

@@ -11,6 +11,7 @@ import pytest
 
 from guardkit import Blocked, loads
 from guardkit.types import Ledger
+from guardkit.wrap import Lens
 
 POLICY = """
 guardkit 1
@@ -320,3 +321,70 @@ def test_no_ledger_costs_nothing(guard: Any) -> None:
     names = {cell.cell_contents.__class__.__name__ for cell in ask.__closure__ or ()}
     assert "Notes" not in names
     assert ask("hello") == "yes"
+
+
+def test_a_draft_that_is_shown_is_an_answer_though_its_revision_hung() -> None:
+    guard = loads(POLICY.replace('else block "Unkind."', "else flag"))
+    ledgers: list[Ledger] = []
+
+    @guard(ledger=ledgers.append, within=0.1)
+    async def ask(prompt: str) -> str:
+        if len(calls) == 1:
+            await anyio.sleep(60)
+        calls.append(prompt)
+        return "You oaf"
+
+    calls: list[str] = []
+    assert anyio.run(ask, "hello") == "You oaf"
+    assert (ledgers[0].outcome, ledgers[0].layer) == ("answered", None)
+
+
+def test_who_is_told_replaces_no_block(guard: Any) -> None:
+    def told(ledger: Ledger) -> None:
+        raise ValueError("a sink that is full")
+
+    @guard(ledger=told)
+    async def ask(prompt: str) -> str:
+        return "ok"
+
+    @guard(ledger=told)
+    def plain(prompt: str) -> str:
+        return "ok"
+
+    with pytest.raises(Blocked):
+        anyio.run(ask, "tangerine")
+    with pytest.raises(Blocked):
+        plain("tangerine")
+    with pytest.raises(ValueError, match="full"):
+        plain("hello")
+
+
+def test_a_refusal_is_seen_through_a_lens(guard: Any) -> None:
+    class Odd:
+        def __init__(self, said: str) -> None:
+            self.utterance = said
+
+    ledgers: list[Ledger] = []
+    lens = Lens(lambda reply: reply.utterance, lambda reply, texts: Odd(texts[0]))
+
+    @guard(ledger=ledgers.append, reply=lens)
+    def ask(prompt: str) -> Any:
+        return Odd(say(prompt))
+
+    ask("refuse it")
+    assert (ledgers[0].layer, ledgers[0].refusal) == ("model", "full")
+
+
+def test_nothing_of_a_foreign_error_is_told(guard: Any) -> None:
+    class OddError(Exception):
+        shown = CANARY
+
+    ledgers: list[Ledger] = []
+
+    @guard(ledger=ledgers.append)
+    def ask(prompt: str) -> str:
+        raise OddError(CANARY)
+
+    with pytest.raises(OddError):
+        ask("hello")
+    assert ledgers[0].by == "OddError"

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from guardkit.errors import ModelError
 from guardkit.guard import Guard
 from guardkit.types import Ledger, Verdict
 from guardkit.wrap import wrap
@@ -175,9 +176,5 @@ def _refusal(text: str) -> Plain:
     return {"object": "chat.completion", "choices": [choice]}
 
 
-class _Failed(Exception):  # noqa: N818 - it only carries a name out
+class _Failed(ModelError):  # noqa: N818 - it only carries a name out
     """The model gave an error back in place of a reply."""
-
-    def __init__(self, shown: str) -> None:
-        super().__init__(shown)
-        self.shown = shown
