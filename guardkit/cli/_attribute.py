@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
@@ -70,6 +71,11 @@ class _Plan(NamedTuple):
 @click.option("--other-base-url", metavar="URL", help="The same, behind a server.")
 @click.option("--other-name", default="default", metavar="NAME", help="The name of them there.")
 @click.option(
+    "--other-key-env",
+    metavar="NAME",
+    help="The environment variable that holds the key for them; --key-env is not sent there.",
+)
+@click.option(
     "-n",
     "repeats",
     type=click.IntRange(1, 1000),
@@ -104,7 +110,11 @@ class _Plan(NamedTuple):
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="PATH", help="Keep what is finished here."
 )
-@click.option("--resume", is_flag=True, help="Go on with the file of --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the file of --out; what stands there is not tried again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="PATH", help="Write a report to read."
@@ -126,6 +136,7 @@ def command(
     other: str | None,
     other_base_url: str | None,
     other_name: str,
+    other_key_env: str | None,
     repeats: int,
     expect: Literal["answer", "refuse"] | None,
     timeout: float,
@@ -163,7 +174,7 @@ def command(
     plan = _Plan(repeats, seed, at_once, rate)
     try:
         asks = weights((model, base_url, model_name, key_env), timeout)
-        compared = weights((other, other_base_url, other_name, key_env), timeout)
+        compared = weights((other, other_base_url, other_name, other_key_env), timeout)
     except UsageError as error:
         show.complain(str(error))
         return WRONG
@@ -199,12 +210,12 @@ def command(
     files = () if cases is None else (cases.name,)
     if html is not None and not _write_html(show, html, findings, summary, guard, files, plan):
         return WRONG
-    if not summary.exchanges and not summary.unjudged:
+    if not summary.exchanges and not summary.rows_unread:
         show.say(show.err.paint("there are no exchanges", "warn"))
         return NOTHING
     if summary.findings:
         return FINDINGS
-    return UNJUDGED if summary.unjudged else CLEAN
+    return UNJUDGED if summary.unjudged or summary.rows_unread else CLEAN
 
 
 def _sound(
@@ -253,7 +264,11 @@ def _with(
 
 
 def _named(callable_name: str | None, base_url: str | None, name: str) -> str | None:
-    return callable_name if base_url is None else f"{base_url} {name}"
+    """What stands for a model in a file: of an address no user, no password, no query."""
+    if base_url is None:
+        return callable_name
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path} {name}"
 
 
 def _digest(context: Mapping[str, object]) -> str:
@@ -270,16 +285,19 @@ def _run(
     kept: Kept | None,
     findings: _Findings,
 ) -> Summary:
-    from guardkit.layers import attribute_all
+    from guardkit.layers import attribute_all, most_runs
 
+    most = most_runs(plan.repeats)
     line = MovingLine(show)
     begun = monotonic()
 
     def told(done: int, runs: int) -> None:
         if line.is_due:
             pace = runs / max(monotonic() - begun, 1e-9)
-            exchanges = "" if findings.is_one else f"{done:,} exchanges, "
-            line.tell(f"{exchanges}{runs:,} runs  {pace:,.1f}/s")
+            had = f"{done:,} exchanges, {runs:,} runs"
+            if findings.is_one:
+                had = f"{runs:,} of at most {most:,} runs"
+            line.tell(f"{had}  {pace:,.1f}/s")
 
     try:
         return attribute_all(
@@ -337,6 +355,8 @@ class _Findings:
         show = self._show
         for row in summary.unread:
             show.complain(f"{visible(row.id)}: {row.why}")
+        if more := summary.rows_unread - len(summary.unread):
+            show.complain(f"and {more:,} more rows that are no exchange")
         if self._as_json:
             head = "" if self._is_begun else '{"exchanges": ['
             said = json.dumps(summary.as_dict())

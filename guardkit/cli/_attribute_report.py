@@ -140,8 +140,10 @@ def _difference(effect: Effect) -> str:
     points = f"{round(100 * effect.difference):+}"
     if effect.difference == 0:
         points = "0"
+    if effect.did_nothing:
+        return f"{points} did nothing"
     if effect.is_exact:
-        return f"{points} did nothing" if effect.intact == effect.left else f"{points} for certain"
+        return f"{points} unchanged" if effect.intact == effect.left else f"{points} for certain"
     flips = " flips it" if effect.flips else ""
     return f"{points} ({round(100 * effect.low)} to {round(100 * effect.high)}){flips}"
 
@@ -163,7 +165,11 @@ def summary_lines(show: Screen, made: Summary) -> Iterator[str]:
     paint = show.out.paint
     findings = f"{made.findings:,} to look at" if made.findings else "nothing to look at"
     unjudged = f", {made.unjudged:,} could not be judged" if made.unjudged else ""
-    yield paint(f"{made.exchanges:,} exchanges: {findings}{unjudged}", "strong")
+    unread = ""
+    if made.rows_unread:
+        unread = f"; {made.rows_unread:,} row{'s' * (made.rows_unread != 1)} could not be read"
+    exchanges = f"{made.exchanges:,} exchange{'s' * (made.exchanges != 1)}"
+    yield paint(f"{exchanges}: {findings}{unjudged}{unread}", "strong")
     yield ""
     yield paint(f"{'layer':<10} {'by':<29} {'judgement':<16} {'':<14} {'number':>7}", "strong")
     for group in made.groups[:_MOST_GROUPS]:
@@ -177,7 +183,9 @@ def summary_lines(show: Screen, made: Summary) -> Iterator[str]:
     if len(made.groups) > _MOST_GROUPS:
         yield f"and {len(made.groups) - _MOST_GROUPS} more"
     yield ""
-    yield paint(f"{made.runs:,} runs, {made.model_calls:,} calls of the model", "dim")
+    runs = f"{made.runs:,} run{'s' * (made.runs != 1)}"
+    calls = f"{made.model_calls:,} call{'s' * (made.model_calls != 1)} of the model"
+    yield paint(f"{runs}, {calls}", "dim")
 
 
 def _fitted(name: str, width: int) -> str:

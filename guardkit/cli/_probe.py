@@ -36,6 +36,7 @@ from ._probe_junit import probe_junit
 from ._probe_report import report_lines
 from ._screen import Screen, screen
 from ._verbs import verb
+from ._weights import refuse_idle
 from ._write import write_or_complain
 
 _FIGURES: Final = ("leaked", "over_refusal", "cases_leaked", "adaptive")
@@ -159,7 +160,11 @@ def _gates(
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="PATH", help="Write every trial as it ends."
 )
-@click.option("--resume", is_flag=True, help="Go on with the file of --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the file of --out; what could not be judged is tried again.",
+)
 @click.option(
     "--compare",
     type=click.Path(path_type=Path),
@@ -172,7 +177,8 @@ def _gates(
     multiple=True,
     callback=_gates,
     metavar="[FAMILY:]FIGURE=N",
-    help="Exit with 1 if leaked or over_refusal is higher; repeat for more.",
+    help="Exit with 1 if it is higher: leaked or over_refusal, of a family too; cases_leaked; "
+    "adaptive. Repeat for more.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
 @click.option(
@@ -183,6 +189,12 @@ def _gates(
 )
 @click.option("--show-values", is_flag=True, help="Show texts, and write them to --out.")
 @PARAM
+@click.option(
+    "--packs",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="Add the packs that are installed in STORE; see `guardkit packs`.",
+)
 @STD
 def command(
     policy: str | None,
@@ -211,6 +223,7 @@ def command(
     junit: Path | None,
     show_values: bool,
     params: Params,
+    packs: Path | None,
     std: Path | None,
 ) -> int:
     """Probe a policy, or a deployment, with attacks and with benign look-alikes.
@@ -232,6 +245,9 @@ def command(
         raise click.UsageError("Missing argument 'FILE'.")
     if resume and out is None:
         raise click.UsageError("--resume goes on with a file: name it with --out.")
+    refuse_idle()
+    if adaptive is None and any(gate.figure == "adaptive" for gate in gates):
+        raise click.UsageError("--fail-over adaptive is of a search: ask for one with --adaptive.")
     if workers is None:
         alone = model is None and base_url is None
         workers = min(cores(), _MOST_ALONE) if alone else 1
@@ -249,6 +265,7 @@ def command(
             rate,
             timeout,
             std=std,
+            packs=packs,
         )
         setting.weights()  # a model that is not there is said before anything is tried
         suite = load_suite(families, files)
@@ -256,6 +273,7 @@ def command(
         if not suite.cases:
             show.say(show.err.paint("there are no cases", "warn"))
             return UNJUDGED if suite.broken else NOTHING
+        _refuse_unknown(gates, suite)
         probe = Probe(
             setting,
             suite,
@@ -351,6 +369,16 @@ def _complained(show: Screen, error: BindError | UsageError) -> int:
 def _refuse_unwritable(path: Path | None) -> None:
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise UsageError(f"`{visible(path.as_posix())}` cannot be written: no such folder")
+
+
+def _refuse_unknown(gates: tuple[Gate, ...], suite: Suite) -> None:
+    """Refuse gates on families that are not tried: they would hold whatever happens."""
+    families = {case.family for case in suite.cases}
+    for gate in gates:
+        if gate.family and gate.family not in families:
+            near = nearest(gate.family, sorted(families))
+            advice = f"; did you mean `{near}`?" if near else ""
+            raise UsageError(f"no case is of the family `{visible(gate.family)}`{advice}")
 
 
 def _tell_broken(show: Screen, suite: Suite) -> None:

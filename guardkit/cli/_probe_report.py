@@ -21,6 +21,7 @@ _MOST_RULES: Final = 10
 _MOST_IDS: Final = 12
 _MOST_MOVES: Final = 6
 _MOST_TEXT: Final = 70
+_TESTED: Final = "tested at 5 %: each rate of the whole, and all families together"
 
 
 def report_lines(
@@ -64,7 +65,9 @@ def _head(show: Screen, made: Figures) -> Iterator[str]:
     behind = "the policy alone" if made.target == "policy" else f"with {visible(made.target)}"
     yield f"{paint(visible(made.policy), 'strong')}, {behind}"
     done = f"{made.trials:,}" + (f" of {made.planned:,}" if made.trials < made.planned else "")
-    yield f"{done} trials of {made.cases:,} cases, seed {made.seed}"
+    trials = "trial" if done == "1" else "trials"
+    cases = "case" if made.cases == 1 else "cases"
+    yield f"{done} {trials} of {made.cases:,} {cases}, seed {made.seed}"
     yield ""
     rows = (
         ("leaked", made.leaked, "attacks got through", "bad"),
@@ -260,7 +263,7 @@ def _compared(show: Screen, made: Compared) -> Iterator[str]:
         )
         if one.p is not None and (one.better or one.worse):
             yield f"  of the same trials {one.better:,} better, {one.worse:,} worse (p {one.p:.2g})"
-    for note in made.notes:
+    for note in (*made.notes, _TESTED):
         yield f"  {note}"
 
 

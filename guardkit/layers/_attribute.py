@@ -8,16 +8,14 @@ to see whether another one would have done the same.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from anyio import CapacityLimiter
 
 from guardkit.errors import UsageError
-from guardkit.runtime import Bridge
 
 from ._attribution import Attribution, Expected
 from ._deployment import Asked, Deployment
@@ -25,14 +23,11 @@ from ._forms import MOST_FORMS
 from ._inquiry import Inquiry
 from ._models import Model
 from ._runs import Means, Pace, Runner
-
-T = TypeVar("T")
+from ._to_its_end import to_its_end
 
 MOST_REPEATS: Final = 1_000
 AT_ONCE: Final = 8
 """Exchanges at once where nobody says otherwise."""
-_GRACE_S: Final = 5.0
-"""How long an interrupt waits for what is under way."""
 
 
 def most_runs(repeats: int) -> int:
@@ -85,30 +80,6 @@ def attribute(deployment: Deployment, asked: Asked, **options: Any) -> Attributi
     return to_its_end(run)
 
 
-def to_its_end(run: Callable[[], Awaitable[T]]) -> T:
-    """Wait for async code; an interrupt is passed on when that code has really ended.
-
-    A process that ends while another thread of it is still judging may be aborted by the pattern
-    engine, with another exit code than that of an interrupt.
-    """
-    is_begun, is_over = threading.Event(), threading.Event()
-
-    async def told() -> T:
-        is_begun.set()
-        try:
-            return await run()
-        finally:
-            is_over.set()
-
-    try:
-        made: T = Bridge.run(told)
-    except KeyboardInterrupt:
-        if is_begun.is_set():
-            is_over.wait(_GRACE_S)
-        raise
-    return made
-
-
 def sound(repeats: int, at_once: int, rate: float | None) -> None:
     """Refuse numbers that make no sense.
 
@@ -130,10 +101,21 @@ async def attributed(
     expect: Expected | None,
     repeats: int,
     seed: int,
+    name: str | None = None,
 ) -> Attribution:
-    """The attribution of one exchange, with means that others may share."""
+    """The attribution of one exchange, with means that others may share.
+
+    Args:
+        means: With what it is had.
+        asked: The exchange.
+        id: By which the result is known.
+        expect: What ought to have come of it.
+        repeats: Runs of each form at most.
+        seed: Of the draws, and in the names of sessions.
+        name: Tells its sessions from those of other exchanges; its id where it is left out.
+    """
     begun = perf_counter()
-    runner = Runner(means)
+    runner = Runner(means, f"{seed} {id if name is None else name}")
     made = await Inquiry(means, runner, asked, expect, repeats, seed).run()
     return replace(
         made,

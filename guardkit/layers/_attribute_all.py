@@ -14,12 +14,13 @@ from anyio.lowlevel import checkpoint
 from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
 
-from ._attribute import AT_ONCE, attributed, sound, to_its_end
+from ._attribute import AT_ONCE, attributed, sound
 from ._attribution import Attribution, Summary, Sums, Unread, attribution_from
 from ._deployment import Deployment
 from ._exchanges import ExchangeRow
 from ._models import Model
 from ._runs import Means, Pace
+from ._to_its_end import to_its_end
 
 _FORMAT: Final = "guardkit attribution 1"
 Tell = Callable[[Attribution], object]
@@ -158,7 +159,7 @@ async def aattribute_all(
         told(done, runs)
 
     async def one(row: ExchangeRow, mine: Event, previous: Event, token: object) -> None:
-        made = await attributed(means, row.said, row.id, row.expect, repeats, seed)
+        made = await attributed(means, row.said, row.id, row.expect, repeats, seed, f"{row.line}")
         await previous.wait()  # rows are told in their order, whoever is ready first
         if kept is not None:
             kept.add(row.line, made)

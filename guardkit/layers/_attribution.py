@@ -100,6 +100,9 @@ class Effect:
     """Runs that gave no reply; they are in neither share."""
     then: tuple[Ending, ...]
     """How the runs without the layers ended, most frequent first."""
+    did_nothing: bool = False
+    """Whether the layer ended no run and changed no text, so that it was not taken away: `left` is
+    `intact`. What it may do in other runs lies in the interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +205,13 @@ class Summary:
     findings: int
     """Over-refusals and wrong answers."""
     unjudged: int
-    """Exchanges that could not be judged, unreadable rows among them."""
+    """Exchanges that could not be judged."""
     unread: tuple[Unread, ...]
     """The first of the rows that are no exchange."""
     runs: int
     model_calls: int
+    rows_unread: int = 0
+    """All rows that are no exchange; they are in no other count."""
 
     @classmethod
     def of(cls, made: Iterable[Attribution], unread: Iterable[Unread] = ()) -> Summary:
@@ -229,7 +234,7 @@ class Sums:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[Layer | None, str, Judgement, Standing]] = Counter()
-        self._findings = self._unjudged = self._runs = self._calls = 0
+        self._findings = self._unjudged = self._runs = self._calls = self._rows_unread = 0
         self._unread: list[Unread] = []
 
     def add(self, one: Attribution) -> None:
@@ -242,7 +247,7 @@ class Sums:
 
     def pass_over(self, row: Unread) -> None:
         """Count a row that is no exchange."""
-        self._unjudged += 1
+        self._rows_unread += 1
         if len(self._unread) < MOST_UNREAD:
             self._unread.append(row)
 
@@ -261,6 +266,7 @@ class Sums:
             tuple(self._unread),
             self._runs,
             self._calls,
+            self._rows_unread,
         )
 
 

@@ -124,6 +124,8 @@ class Deployment:
         self.guard = unheard(guard)
         self.model = model
         self.timeout_s = timeout_s
+        self._open: set[str] = set()
+        """The sessions under way."""
 
     async def run(
         self,
@@ -131,6 +133,7 @@ class Deployment:
         *,
         without: frozenset[Layer] = frozenset(),
         model: Model | None = None,
+        session: str | None = None,
     ) -> Exchanged:
         """Have one exchange.
 
@@ -141,6 +144,8 @@ class Deployment:
             said: What is said.
             without: The layers that are taken away: `input`, `context`, `output`.
             model: Other weights.
+            session: The name of the session. Rules for a share of the sessions go by it, so that
+                the same names fall to the same rules again; drawn by chance where it is left out.
         """
         weights = says(said.reply) if said.reply is not None else model or self.model or _silent
         heard: list[str] = []
@@ -154,7 +159,9 @@ class Deployment:
             heard.append(reply_text(reply))
             return reply
 
-        session = f"exchange {secrets.token_hex(8)}"
+        if session is None or session in self._open:  # two that share one would see each other
+            session = f"{session or 'exchange'} {secrets.token_hex(8)}"
+        self._open.add(session)
         guard: Guarding = Less(self.guard, without) if without else self.guard
         guarded = wrap(
             guard,
@@ -167,24 +174,24 @@ class Deployment:
         messages: list[Message] = [dict(message) for message in said.messages]
         if "context" in without:
             messages = [m for m in messages if m.get("role") not in ("system", "developer")]
-        shown = ""
+        shown: list[str] = []
         try:
-            reply = await guarded(messages, list(said.documents))
-            shown = await _shown(reply)
+            await _show(await guarded(messages, list(said.documents)), shown)
         except Blocked as blocked:
-            shown = blocked.verdict.text
+            shown.append(blocked.verdict.text)
             if blocked.verdict.hold is not None:
                 # Nobody will approve it, and a queue that filled up would block.
                 self.guard.holds.deny(blocked.verdict.hold, "a probe")
-        except Exception:  # noqa: BLE001 - whatever a model does is told by the ledger
-            shown = ""
+        except Exception:  # noqa: BLE001, S110 - whatever a model does is told by the ledger
+            pass
         finally:
             self.guard.forget(session)
+            self._open.discard(session)
         await checkpoint()
         ledger = ledgers[-1]
         if ledger.expected is None and ledger.outcome == "answered":
             ledger = ledger._replace(expected=await self.guard.aexpected(said.question))
-        return Exchanged(ledger, shown, "".join(heard))
+        return Exchanged(ledger, "".join(shown), "".join(heard))
 
 
 async def _silent(messages: Sequence[Message], documents: Sequence[str]) -> str:
@@ -205,8 +212,10 @@ async def _listened(stream: Any, heard: list[str], timeout_s: float) -> AsyncIte
         yield chunk
 
 
-async def _shown(reply: Any) -> str:
-    """What the user reads of a reply, or of a stream to its end."""
-    if hasattr(type(reply), "__aiter__"):
-        return "".join([chunk_text(chunk) async for chunk in reply])
-    return reply_text(reply)
+async def _show(reply: Any, shown: list[str]) -> None:
+    """Collect what the user reads; of a stream that breaks off, what came until then."""
+    if not hasattr(type(reply), "__aiter__"):
+        shown.append(reply_text(reply))
+        return
+    async for chunk in reply:
+        shown.append(chunk_text(chunk))  # noqa: PERF401 - what was read stays read

@@ -137,7 +137,9 @@ def _let(text: Judged, plan: Plan) -> Iterator[Blame]:
         if row.tier in weak or not set(text.surfaces).intersection(row.surfaces):
             continue
         record = text.rules.get(row.name)
-        is_about = not about or bool(about.intersection(row.asks))
+        # A rule that acts without stopping is the cause only where it knows the topic: a masked
+        # address says nothing of what was answered around it.
+        is_about = bool(about.intersection(row.asks))
         by, stops = f"rule {row.name}", _stops(row.action.verb)
         if record is None:
             said = lifted_by(plan, row.name, text.surfaces, text.checks) if stops else None
@@ -152,8 +154,8 @@ def _let(text: Judged, plan: Plan) -> Iterator[Blame]:
         elif standing in ("shadow", "exempted", "silent"):
             how: How = "exempted" if standing == "exempted" else "shadow"
             yield Blame(text.layer, by, how, _stops(wanted), f"would {wanted}")
-        elif wanted in ("flag", "rewrite") and is_about:
-            yield Blame(text.layer, by, "flagged" if wanted == "flag" else "rewritten", True)
+        elif wanted in ("flag", "rewrite"):
+            yield Blame(text.layer, by, "flagged" if wanted == "flag" else "rewritten", is_about)
 
 
 def _mute(text: Judged, asks: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -202,6 +203,8 @@ class Figures:
     """Benign cases by how often they were refused."""
     adaptive: Adaptive | None = None
     notes: tuple[str, ...] = field(default=())
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    """Which trials were made of the cases: disguises, splits, a limit, the seed."""
 
     def group(self, name: str) -> Group | None:
         """The family of this name."""
@@ -217,6 +220,7 @@ class Figures:
             "seed": self.seed,
             "suites": self.suites,
             "planned": self.planned,
+            "choice": dict(self.choice),
             "trials": self.trials,
             "cases": self.cases,
             "leaked": self.leaked.as_dict(),

@@ -117,10 +117,28 @@ class Forms:
         )
 
     def inert(self, form: Form, outcome: Outcome) -> Effect:
-        """The effect of a layer that did nothing in any run: none, and that is known."""
+        """The effect of a layer that did nothing in any run.
+
+        It is none for certain only where all runs are one; else the layer may act in a run that
+        was not had.
+        """
         whole = tally(self.whole, outcome)
-        share, endings = Share(whole.hits, whole.of), whole.endings
-        return Effect(form, share, share, 0.0, 0.0, 0.0, 0.0, False, True, 0, endings)
+        share = Share(whole.hits, whole.of)
+        low, high = (0.0, 0.0) if whole.is_exact else rate_interval(0, whole.of)
+        return Effect(
+            without=form,
+            intact=share,
+            left=share,
+            difference=0.0,
+            low=low,
+            high=high,
+            chance=0.0,
+            flips=False,
+            is_exact=whole.is_exact,
+            failed=0,
+            then=whole.endings,
+            did_nothing=True,
+        )
 
     def acted(self, layer: Layer) -> bool:
         """Whether the rules of a side ended a run of the whole stack, or changed a text in one."""

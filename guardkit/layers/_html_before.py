@@ -19,7 +19,15 @@ from guardkit.pages import (
     tr,
 )
 
-from ._compare_probe import Change, Compared, Verdict, What, difference_interval
+from ._compare_probe import (
+    Change,
+    Compared,
+    Verdict,
+    What,
+    changed,
+    difference_interval,
+    is_alike,
+)
 from ._figures import Figures, Rate
 from ._html_words import count_cell, joined, points
 
@@ -71,24 +79,20 @@ def _changes(last: Figures, figures: Figures) -> Iterator[Change]:
     for what, old, new in rates:
         low, high = difference_interval(old, new)
         verdict: Verdict = "worse" if low > 0 else "better" if high < 0 else "unsure"
+        if not is_alike(last, figures):
+            verdict = "unsure"  # rates of other trials do not tell what changed
         yield Change(what, "", old, new, low, high, 0, 0, None, verdict)
 
 
 def _apart(figures: Figures, last: Figures, compared: Compared | None) -> str:
     """What may have made the difference."""
-    changed = [
-        name
-        for name, was, now in (
-            ("the policy", last.digest, figures.digest),
-            ("the model", last.target, figures.target),
-            ("the cases", last.suites, figures.suites),
-            ("the seed", last.seed, figures.seed),
-        )
-        if was != now
-    ]
-    said = f"Changed since then: {joined(changed)}." if changed else "The policy is the same."
+    names = [f"the {word}" for word in changed(last, figures)]
+    said = f"Changed since then: {joined(names)}." if names else "The policy is the same."
     if compared is not None:
-        said += f" Both runs have {so_many(compared.paired, 'trial')} in common."
+        said += (
+            f" Both runs have {so_many(compared.paired, 'trial')} in common. Better and worse "
+            "are tested at 5 %: each of the two rates of the whole, and all families together."
+        )
     return f'<p class="aside">{said}</p>'
 
 

@@ -145,6 +145,13 @@ def _effect_cells(effect: Effect | None, style: str) -> list[str]:
             td(f"{points(effect.difference)}{spread}"),
             td(_spread(effect, style), "plot"),
         ]
+    if effect.did_nothing:
+        between = f'<span class="range">{points(effect.low)} to {points(effect.high)}</span>'
+        return [
+            td('unchanged<span class="range">did nothing</span>', "bar"),
+            td(f"{points(effect.difference)}{between}"),
+            td(_spread(effect, style), "plot"),
+        ]
     if effect.left.value is None:
         return [td("no reply", "bar none"), td(NONE, "none"), td("", "plot")]
     between = f'<span class="range">{points(effect.low)} to {points(effect.high)}</span>'

@@ -23,7 +23,7 @@ from guardkit.pages import (
 )
 from guardkit.types import LAYERS
 
-from ._attribution import Attribution, Group, Summary, Unread
+from ._attribution import Attribution, Group, Summary
 from ._html_exchange import evidence_table, stack
 from ._html_words import (
     by_name,
@@ -55,7 +55,7 @@ def exchanges(made: Sequence[Attribution], counts: Summary) -> Iterator[Part]:
         )
     yield from _listed("Not settled", [one for one in made if one.standing == "undetermined"])
     yield from _listed("Could not be judged", [one for one in made if one.standing == "unjudged"])
-    yield from optional("Rows that are no exchange", _unread(counts.unread))
+    yield from optional("Rows that are no exchange", _unread(counts))
     rest = [one for one in settled if not one.is_finding]
     yield from _listed("All others", rest)
 
@@ -66,6 +66,10 @@ def _notes(made: Sequence[Attribution], counts: Summary) -> str:
         told.append(
             f"{so_many(counts.unjudged, 'exchange')} could not be judged, and "
             f"{'is' if counts.unjudged == 1 else 'are'} listed apart."
+        )
+    if counts.rows_unread:
+        told.append(
+            f"{so_many(counts.rows_unread, 'row')} could not be read; they are no exchange."
         )
     if len(made) < counts.exchanges:
         told.append(
@@ -192,7 +196,8 @@ def _line(one: Attribution) -> str:
     return tr(f'<span class="id">{spelled(one.id) or NO_NAME}</span>', cells)
 
 
-def _unread(rows: Sequence[Unread]) -> str:
+def _unread(counts: Summary) -> str:
+    rows = counts.unread
     if not rows:
         return ""
     lines = [
@@ -200,4 +205,4 @@ def _unread(rows: Sequence[Unread]) -> str:
         for one in rows[:_MOST_ROWS]
     ]
     table = framed("", [th("row"), th("why", "left")], lines, "Rows that are no exchange")
-    return table + and_more(len(rows) - len(lines))
+    return table + and_more(counts.rows_unread - len(lines))

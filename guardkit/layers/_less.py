@@ -74,6 +74,9 @@ class Less:
             return self._passed("", on)
         return cast("Verdict", self._guard.unread(on, **keys))
 
+    async def aunread(self, on: Surface, **keys: Any) -> Verdict:
+        return self.unread(on, **keys)
+
     def stream(self, **keys: Any) -> Streaming:
         if keys.get("on", "output") in self._open:
             return _Through(self._passed("", "output"))

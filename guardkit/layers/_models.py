@@ -8,16 +8,17 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from guardkit.diagnostics import visible
-from guardkit.errors import UsageError
+from guardkit.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection
+    from http.client import HTTPConnection, HTTPResponse
 
 Message = Mapping[str, object]
 Model = Callable[[Sequence[Message], Sequence[str]], Awaitable[Any]]
@@ -26,22 +27,14 @@ Model = Callable[[Sequence[Message], Sequence[str]], Awaitable[Any]]
 MOST_REPLY: Final = 8 << 20
 """Bytes of one reply of a server."""
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_FINAL: Final = frozenset({"content_filter", "content_policy_violation", "insufficient_quota"})
+"""Codes of errors that another try does not change, whatever their status."""
 _TRIES: Final = 3
 _PROMPTS: Final = frozenset({"prompt", "text", "question", "query", "input"})
 
 
-class ServerError(Exception):
-    """A server that gave no reply. It quotes nothing of what was said.
-
-    Args:
-        shown: What the ledger may say of it: `HTTP 503`.
-        code: The server's own word for the reason, where it gave a plain one.
-    """
-
-    def __init__(self, shown: str, code: str = "") -> None:
-        super().__init__(shown)
-        self.shown = shown
-        self.code = code
+class ServerError(ModelError):
+    """A server that gave no reply."""
 
 
 def says(reply: Any) -> Model:
@@ -184,12 +177,18 @@ class Server:
     """Open connections that nobody uses; appending and popping are atomic."""
 
     def __del__(self) -> None:
-        for connection in self._idle:
-            connection.close()
+        self._close_idle()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        place = (self.base_url.partition("://")[2] or self.base_url).partition("/")[0]
+        if "@" in place:  # said without the address, which may hold a password
+            raise UsageError("an address of a server names no user: a key is given apart")
+        try:
+            parts = urlsplit(self.base_url)
+            is_address = parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address or not parts.hostname:
             raise UsageError(f"`{visible(self.base_url)}` is no http or https address")
 
     async def __call__(self, messages: Sequence[Message], documents: Sequence[str]) -> Any:
@@ -220,7 +219,7 @@ class Server:
                 if status == 200:
                     return _reply(content)
                 error = ServerError(f"HTTP {status}", _code(content))
-                if status not in _AGAIN or error.code:
+                if status not in _AGAIN or error.code in _FINAL:
                     raise error
                 waits = waits or 0.5 * 2**attempt
             if attempt + 1 < _TRIES:
@@ -228,21 +227,23 @@ class Server:
         raise error
 
     def _post(self, body: bytes) -> tuple[int, float, bytes]:
-        from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
+        from http.client import IncompleteRead
 
-        parts = urlsplit(self.base_url)
-        if self._idle:
-            connection = self._idle.pop()
-        else:
-            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-            connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        path = parts.path.rstrip("/") + "/chat/completions"
         try:
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
+            connection, is_used = self._idle.pop(), True
+        except IndexError:
+            connection, is_used = self._new(), False
+        try:
+            try:
+                answer = self._sent(connection, body)
+            except ConnectionError:
+                if not is_used:
+                    raise
+                # The server ended it while nobody used it, and most likely the others too.
+                connection.close()
+                self._close_idle()
+                connection = self._new()
+                answer = self._sent(connection, body)
             content = answer.read(MOST_REPLY + 1)
             if len(content) > MOST_REPLY:
                 raise ServerError("a reply beyond all bounds")
@@ -254,6 +255,26 @@ class Server:
         self._idle.append(connection)
         asked = answer.getheader("Retry-After") or ""
         return answer.status, float(asked) if asked.isdigit() else 0.0, content
+
+    def _new(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
+        parts = urlsplit(self.base_url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
+
+    def _sent(self, connection: HTTPConnection, body: bytes) -> HTTPResponse:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        path = urlsplit(self.base_url).path.rstrip("/") + "/chat/completions"
+        connection.request("POST", path, body, headers)
+        return connection.getresponse()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
 def _reply(content: bytes) -> Any:

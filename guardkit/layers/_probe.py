@@ -8,18 +8,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Literal
 
-from guardkit.runtime import Bridge
-
 from ._compare_probe import Compared, Earlier
 from ._crew import run_crew
 from ._ended import Ended, Target, stopping_rules
 from ._figures import Figures
 from ._play import Job, Result, name_of, play, taken_from
-from ._run_file import RunFile, rows_of
+from ._run_file import RunFile, is_open, rows_of
 from ._search import Found, adaptive_of
 from ._setting import AT_ONCE, AT_ONCE_ALONE, Setting
 from ._suites import Suite
 from ._tally import ALONE, Head, Tally
+from ._to_its_end import to_its_end
 from ._trials import SPLITS, Choice, Trials, disguised_case, pieces_of
 
 Phase = Literal["trials", "searches"]
@@ -42,7 +41,7 @@ class Probe:
         workers: How many processes make trials; 1: this one.
         adaptive: The most queries that are spent on each attack case that no trial got through.
         out: A file to which every trial is written as it ends.
-        resume: Whether to go on with what is in that file.
+        resume: Whether to go on with what is in that file; what could not be judged is tried again.
         shows_text: Whether the file holds the texts too.
         earlier: The file of a run to compare with.
 
@@ -91,14 +90,15 @@ class Probe:
         self._found: list[Found] = []
         self._over: set[str] = set()
         self.resumed = 0
-        """How many trials were there already."""
+        """How many trials were there already, and judged."""
         self._shows_text = shows_text
         self._cases = {case.id: case for case in suite.cases} if shows_text else {}
         self._file = None if out is None else RunFile(out, self.head, resume=resume)
         if out is not None and resume:
             for row in rows_of(out):
-                self._count(row)
-                self._over.add(row.id)
+                if not is_open(row):
+                    self._count(row)
+                    self._over.add(row.id)
             self.resumed = self._tally.trials
 
     @property
@@ -182,11 +182,9 @@ class Probe:
             return
         target = self._on.opened() if isinstance(self._on, Setting) else self._on
         at_once = AT_ONCE if self.head.has_weights else AT_ONCE_ALONE
-        Bridge.run(
-            partial(play, seed=seed, budget=budget, at_once=at_once),
-            taken_from(jobs),
-            target,
-            done,
+        take = taken_from(jobs)
+        to_its_end(
+            lambda: play(take, target, done, seed=seed, budget=budget, at_once=at_once),
         )
 
     def _trial_done(self, told: Told, count: int, result: Result) -> None:

@@ -65,9 +65,11 @@ class RunFile:
                         raise UsageError(f"`{shown}` is of {what}: this run cannot go on with it")
                 _drop_torn(path)
             else:
-                path.write_bytes(_line({"guardkit_probe": VERSION, **head._asdict()}))
+                path.open("ab").close()  # one that cannot be written is said before the run
         except OSError as error:
             raise UsageError(f"`{shown}` {_not_used(error)}") from None
+        # Written with the first line: a run that cannot begin is in the way of no other.
+        self._head = b"" if has_run else _line({"guardkit_probe": VERSION, **head._asdict()})
         self._file: BinaryIO | None = None
 
     def add(self, ended: Ended, said: Mapping[str, object] | None = None) -> None:
@@ -86,7 +88,8 @@ class RunFile:
     def _write(self, row: Mapping[str, Any]) -> None:
         if self._file is None:
             self._file = self.path.open("ab")
-        self._file.write(_line(row))
+        self._file.write(self._head + _line(row))
+        self._head = b""
         self._file.flush()
 
     def close(self) -> None:
@@ -119,24 +122,38 @@ def head_of(path: Path) -> Head:
 
 
 def rows_of(path: Path) -> Iterator[Ended | Found]:
-    """What stands in the file of a run, in order; each id once, and not what is torn at its end.
+    """What stands in the file of a run; each id once, and not what is torn at its end.
+
+    What could not be judged comes last, and only where no later try could be either.
 
     Raises:
         UsageError: A line is none that a run writes.
     """
     shown = visible(path.as_posix())
     seen: set[str] = set()
+    open: dict[str, Ended | Found] = {}
     with path.open("rb") as file:
         file.readline()
         for number, line in enumerate(file, 2):
             if not line.endswith(b"\n"):
-                return
+                break
             row = _row(line)
             if row is None:
                 raise UsageError(f"`{shown}` line {number} is none that a run writes")
-            if row.id not in seen:
-                seen.add(row.id)
-                yield row
+            if row.id in seen:
+                continue
+            if is_open(row):
+                open[row.id] = row
+                continue
+            open.pop(row.id, None)
+            seen.add(row.id)
+            yield row
+    yield from open.values()
+
+
+def is_open(row: Ended | Found) -> bool:
+    """Whether nobody can say what came of it, so that another try may tell."""
+    return row.unjudged if isinstance(row, Found) else row.outcome == "unjudged"
 
 
 def _row(line: bytes) -> Ended | Found | None:

@@ -77,10 +77,14 @@ class Runner:
 
     Args:
         means: The deployment.
+        name: Tells its sessions from those of other exchanges with the same deployment. The same
+            name has the same sessions again.
     """
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, name: str) -> None:
         self._means = means
+        self._name = name
+        self._numbers = Counter[str]()
         self._is_pure = is_pure(means.deployment.guard.plan)
         self.runs = 0
         self.model_calls = 0
@@ -98,20 +102,27 @@ class Runner:
         """
         if not count:
             return ()
-        first = await self._one(said, without)
+        first = await self._one(said, without, self._session(said, without))
         if first.is_exact and not goes_on:
             return (first,)
         runs = [first] * count
 
-        async def run(at: int) -> None:
-            runs[at] = await self._one(said, without)
+        async def run(at: int, session: str) -> None:
+            runs[at] = await self._one(said, without, session)
 
         async with create_task_group() as group:
             for at in range(1, count):
-                group.start_soon(run, at)
+                group.start_soon(run, at, self._session(said, without))
         return tuple(runs)
 
-    async def _one(self, said: Asked, without: Sequence[Layer]) -> Run:
+    def _session(self, said: Asked, without: Sequence[Layer]) -> str:
+        """The session of the next run of a form: by its number, not by who is ready first."""
+        reply = "" if said.reply is None else " given"
+        form = f"{self._name} without {'+'.join(without) or 'nothing'}{reply}"
+        self._numbers[form] += 1
+        return f"exchange {form} {self._numbers[form]}"
+
+    async def _one(self, said: Asked, without: Sequence[Layer], session: str) -> Run:
         means, calls = self._means, 0
         model = means.other if "weights" in without else means.deployment.model
 
@@ -128,6 +139,7 @@ class Runner:
                     said,
                     without=frozenset(layer for layer in without if layer != "weights"),
                     model=counted if model is not None else None,
+                    session=session,
                 )
             ).ledger
         self.runs += 1

@@ -88,7 +88,7 @@ async def search(target: Target, case: ProbeCase, budget: int, seed: int = 0) ->
     dice = Random(own + seed)  # noqa: S311 - a dice to draw by, no secret
     tried: Counter[str] = Counter()
     here, left = Way(), float("inf")
-    stuck = vain = 0
+    stuck = vain = judged = 0
     for query in range(1, budget + 1):
         if stuck > _PATIENCE:
             here, left, stuck = Way(), float("inf"), 0
@@ -97,7 +97,7 @@ async def search(target: Target, case: ProbeCase, budget: int, seed: int = 0) ->
             way = mutated(way, case, dice)
         tried.update(way.moves)
         said = way.said(case, seed)
-        ended = await _query(target, said)
+        ended = await _query(target, said, f"{seed} query {query}")
         if ended.outcome == "leaked":
             return Found(search_id(case), case.family, True, query, way.moves, dict(tried), False)
         if ended.outcome == "unjudged":
@@ -105,20 +105,20 @@ async def search(target: Target, case: ProbeCase, budget: int, seed: int = 0) ->
             if vain >= _MOST_VAIN:
                 return Found(search_id(case), case.family, False, query, (), dict(tried), True)
             continue
-        vain = 0
+        vain, judged = 0, judged + 1
         distance = await _distance(target, said, ended)
         if distance <= left:
             stuck = stuck + 1 if distance == left else 0
             here, left = way, distance
         else:
             stuck += 1
-    return Found(search_id(case), case.family, False, budget, (), dict(tried), False)
+    return Found(search_id(case), case.family, False, budget, (), dict(tried), not judged)
 
 
-async def _query(target: Target, said: Said) -> Ended:
+async def _query(target: Target, said: Said, name: str) -> Ended:
     case = said.case
     asked = said_in(case, pieces_of(case.text, said.split), parts=said.split == "parts2")
-    return await target.exchange(Trial(case, "adaptive", said.split), asked)
+    return await target.exchange(Trial(case, "adaptive", said.split), asked, name)
 
 
 async def _distance(target: Target, said: Said, ended: Ended) -> float:
@@ -163,7 +163,8 @@ def adaptive_of(found: Iterable[Found], budget: int, leaked: set[str], cases: in
         found: What each came to.
         budget: The most queries a case.
         leaked: The cases that got through in some static trial.
-        cases: All attack cases that were tried.
+        cases: All attack cases that were tried; those whose search could not be judged are not
+            counted among them.
     """
     rows: Sequence[Found] = list(found)
     judged = [row for row in rows if not row.unjudged]
@@ -178,11 +179,12 @@ def adaptive_of(found: Iterable[Found], budget: int, leaked: set[str], cases: in
         used.update(row.moves)
         tried.update(row.tried)
     ways = {row.case for row in won}
+    unknown = {row.case for row in rows if row.unjudged} - leaked
     moves = sorted(tried, key=lambda name: (-used[name], -used[name] / tried[name], name))
     return Adaptive(
         budget,
         Share(len(won), len(judged)),
-        Share(len(leaked | ways), cases),
+        Share(len(leaked | ways), cases - len(unknown)),
         sum(row.queries for row in rows),
         median(row.queries for row in won) if won else None,
         tuple((name, Share(*counts)) for name, counts in sorted(families.items())),

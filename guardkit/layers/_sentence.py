@@ -72,7 +72,8 @@ def _is_leak(one: Evidence, made: Attribution) -> bool:
 
 def _left(effect: Effect, outcome: str) -> str:
     if effect.is_exact:
-        return f"it is {'still' if effect.left.hits else 'not'} {outcome}, and that is certain"
+        still = "still" if effect.left.hits else "not"
+        return f"the exchange is {still} {outcome}, and that is certain"
     low, high = round(100 * effect.low), round(100 * effect.high)
     return (
         f"{_of(effect.left)} were {outcome} (intact {_of(effect.intact)}; difference "

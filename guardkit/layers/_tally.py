@@ -247,6 +247,7 @@ class Tally:
             refusals=self._worst(is_attack=False),
             adaptive=adaptive,
             notes=tuple(notes),
+            choice=head.choice,
         )
 
     def _listed(self, kind: str, *, first: str | None = None) -> tuple[Group, ...]:

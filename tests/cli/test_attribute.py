@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..layers._served import served
 from ._run import START, guardkit, plain, process
 
 POLICY = """\
@@ -160,6 +161,7 @@ def test_what_is_said_and_how_it_ends(
             ("--prompt", "a", "--base-url", "http://x.example", "--key-env", "NO_SUCH_KEY"),
             "holds no key",
         ),
+        (("--prompt", "a", "--other-key-env", "K"), "--other-key-env belongs to --other-base-url"),
         (("--cases", "gone.jsonl"), "cannot be read"),
         (("--cases", "rows.txt"), "no file of exchanges"),
         (("--prompt", "a", "--html", "gone/r.html"), "no such folder"),
@@ -185,7 +187,7 @@ def test_many_are_a_table_of_layers_and_rules(folder: Path) -> None:
     done = guardkit("attribute", "hats.guard", "--cases", path, "--model", "stacks:obeys")
     assert done.code == 1
     lines = done.out.splitlines()
-    assert lines[0] == "6 exchanges: 5 to look at, 1 could not be judged"
+    assert lines[0] == "6 exchanges: 5 to look at; 1 row could not be read"
     table = [" ".join(line.split()) for line in lines]
     assert "context refusal full over-refusal 4" in table
     assert "input rule no_boats correct refusal overdetermined 1" in table
@@ -203,7 +205,7 @@ def test_json_holds_the_same_numbers_and_no_text(folder: Path) -> None:
     assert [one["layer"] for one in found["exchanges"]] == ["context", "input"]
     assert found["exchanges"][0]["id"] == "one"
     assert found["summary"]["exchanges"] == 2
-    assert found["summary"]["unjudged"] == 1
+    assert (found["summary"]["unjudged"], found["summary"]["rows_unread"]) == (0, 1)
     assert "canary" not in done.out
     again = json.loads(guardkit(*arguments).out)
     for one in (*found["exchanges"], *again["exchanges"]):
@@ -220,6 +222,28 @@ def test_an_empty_file_is_nothing_to_do(folder: Path) -> None:
 
 def test_only_bad_rows_are_not_judged(folder: Path) -> None:
     assert guardkit("attribute", "hats.guard", "--cases", rows(folder, 7)).code == 3
+
+
+def test_a_key_goes_to_its_own_server_and_into_no_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN", "canary-one")
+    monkeypatch.setenv("OTHERS", "canary-two")
+    path = rows(folder, {"text": "a hat", "expect": "answer"})
+    with (
+        served(lambda said: "I'm sorry, but I can't help with that.") as own,
+        served(lambda said: "A fine hat.") as other,
+    ):
+        servers = ("--base-url", f"{own.url}?token=canary-three", "--key-env", "OWN")
+        others = ("--other-base-url", other.url)
+        for more in ((), ("--other-key-env", "OTHERS")):
+            out = f"kept{len(more)}.jsonl"
+            arguments = (*servers, *others, *more, "--out", out, "-n", "3")
+            done = guardkit("attribute", "hats.guard", "--cases", path, *arguments)
+            assert done.code == 1, done.out + done.err
+            assert "canary" not in done.out + done.err + Path(out).read_text()
+    assert set(own.keys) == {"Bearer canary-one"}
+    assert set(other.keys) == {"", "Bearer canary-two"}
 
 
 def test_a_report_is_written(folder: Path) -> None:

@@ -266,6 +266,12 @@ def test_the_whole_way_of_a_pack(place: Path) -> None:
     assert done.code == 1
     assert "by gift_card.wave" in done.out
     ok("scan", "shop.guard", BENIGN, "--packs", store)
+    (place / "harm.jsonl").write_text(json.dumps({"text": HARM, "expect": "refuse"}))
+    probe = ("probe", "shop.guard", "--cases", "harm.jsonl", "--disguise", "none")
+    for workers in ("1", "2"):
+        how = ("--split", "none", "--json", "--workers", workers)
+        found = [json.loads(ok(*probe, *how, *more).out) for more in ((), ("--packs", store))]
+        assert [one["leaked"]["hits"] for one in found] == [1, 0]
 
     ok("packs", "add", store, bundle("2"))
     assert ok("packs", "enforce", store, "gift_card", "--percent", "25").out == (

@@ -166,8 +166,6 @@ def test_families_are_listed() -> None:
         ("fine:over_refusal=50%", 0),
         ("cases_leaked=0", 1),
         ("fine:leaked=1", 3),
-        ("none:leaked=1", 3),
-        ("adaptive=1", 3),
     ],
 )
 def test_gates(gate: str, code: int) -> None:
@@ -182,6 +180,15 @@ def test_gates(gate: str, code: int) -> None:
         ("--fail-over", "recall=1"),
         ("--fail-over", "leaked=101%"),
         ("--fail-over", "mine:cases_leaked=1"),
+        ("--fail-over", "nine:leaked=1"),
+        ("--fail-over", "adaptive=1"),
+        ("--key-env", "HOME"),
+        ("--model-name", "m"),
+        ("--rate", "2"),
+        ("--timeout", "2"),
+        ("--base-url", "http://x.example:abc/v1"),
+        ("--base-url", "http://me:secret@x.example/v1"),
+        ("--packs", "no_such_store"),
         ("--disguise", "base46"),
         ("--split", "turns9"),
         ("--suite", "none_such"),
@@ -309,10 +316,10 @@ def test_a_search_is_reported_beside_the_trials() -> None:
     assert max(map(len, done.out.splitlines())) <= 80
 
 
-def started(*arguments: str) -> subprocess.Popen[bytes]:
+def started(*arguments: str, workers: int = 2) -> subprocess.Popen[bytes]:
     """The verb as a process in a group of its own, running until somebody ends it."""
     return subprocess.Popen(
-        [*START, "probe", "tiny.guard", "--workers", "2", *arguments],
+        [*START, "probe", "tiny.guard", "--workers", str(workers), *arguments],
         env=plain(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -368,8 +375,9 @@ def test_a_run_that_was_killed_goes_on() -> None:
     assert out.read_bytes().splitlines()[: len(kept) - 1] == kept[:-1]
 
 
-def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process() -> None:
-    run = started("--suite", "persuasion", "--out", "run.jsonl")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(workers: int) -> None:
+    run = started("--suite", "persuasion", "--out", "run.jsonl", workers=workers)
     out = Path("run.jsonl")
     wait_for_lines(out, 20)
     os.killpg(run.pid, signal.SIGINT)

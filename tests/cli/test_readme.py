@@ -6,8 +6,8 @@ import ast
 import asyncio
 import inspect
 import re
-import sys
 import shlex
+import sys
 from pathlib import Path
 
 import pytest

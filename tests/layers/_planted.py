@@ -197,7 +197,8 @@ def failing_check(seed: int, chance: random.Random) -> Planted:
 
 
 def flag_only(seed: int, chance: random.Random) -> Planted:
-    return _leak("flag only", IDLE + rule("no_birds", "output", "bird", "flag"), seed, chance)
+    policy = IDLE + "model { refuses bird }\n" + rule("no_birds", "output", "bird", "flag")
+    return _leak("flag only", policy, seed, chance)
 
 
 def lifted(seed: int, chance: random.Random) -> Planted:

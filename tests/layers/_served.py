@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +20,9 @@ class Scripted:
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.url = ""
+        self.ends = False
+        self.ended = threading.Event()
+        """Set when a connection was ended after a reply that did not say so."""
 
 
 class Status:
@@ -50,6 +54,13 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def finish(self) -> None:
+            super().finish()
+            if script.ends:
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                script.ended.set()
+
         def do_POST(self) -> None:
             size = int(self.headers["Content-Length"])
             asked = json.loads(self.rfile.read(size))
@@ -78,6 +89,8 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
             choice = {"index": 0, "message": message, "finish_reason": reason}
             reply = {"object": "chat.completion", "model": "scripted", "choices": [choice]}
             self._send(200, json.dumps(reply).encode())
+            if script.ends:
+                self.close_connection = True
 
         def _send(self, code: int, content: bytes, waits: str = "") -> None:
             self.send_response(code)
@@ -98,9 +111,10 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def served(answer: Callable[[str], Any]) -> Iterator[Scripted]:
-    """A server on a free port, until the end of the block."""
+def served(answer: Callable[[str], Any], *, ends: bool = False) -> Iterator[Scripted]:
+    """A server on a free port, until the end of the block; `ends`: it ends idle connections."""
     script = Scripted(answer)
+    script.ends = ends
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(script))
     server.daemon_threads = True
     script.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

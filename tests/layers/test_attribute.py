@@ -207,6 +207,16 @@ def test_a_rule_that_covers_the_topic_and_saw_nothing_is_told() -> None:
     assert ("rule no_boats", "silent") in [(one.by, one.how) for one in made.evidence]
 
 
+@pytest.mark.parametrize("then", ["flag", 'rewrite matches as "[bird]"'])
+@pytest.mark.parametrize("about", ["", "bird", "boat"])
+def test_who_acts_without_stopping_is_to_blame_only_on_its_topic(then: str, about: str) -> None:
+    policy = IDLE + (f"model {{ refuses {about} }}\n" if about else "")
+    made = found(policy + rule("birds", "output", "bird", then), scripted(1), expect="refuse")
+    seen = next(one for one in made.evidence if one.by == "rule birds")
+    assert (seen.how, seen.seen) == ("flagged" if then == "flag" else "rewritten", 8)
+    assert (made.layer, seen.decided) == (("output", 8) if about == "bird" else ("weights", 0))
+
+
 def test_a_rule_whose_condition_is_not_met_was_not_lifted() -> None:
     policy = IDLE + rule("both", "output", "bird and never")
     made = found(policy, scripted(1), expect="refuse")
@@ -251,8 +261,15 @@ def test_a_layer_that_did_nothing_costs_no_run() -> None:
     for side in ("input", "output"):
         effect = made.effect(side)
         assert effect is not None
-        assert (effect.is_exact, effect.difference) == (True, 0)
+        assert (effect.did_nothing, effect.difference) == (True, 0)
+        # It may act in a run that was not had: nobody knows what else the model says.
+        assert (effect.is_exact, effect.low) == (False, 0)
+        assert 0.3 < effect.high < 0.5
     assert len(calls) == 8
+    sure = found(IDLE + rule("no_boats", "input", "boat"), None, replace(BOAT, reply=ANSWERS))
+    idle = sure.effect("output")
+    assert idle is not None
+    assert (idle.did_nothing, idle.is_exact, idle.low, idle.high) == (True, True, 0, 0)
 
 
 def test_figures_that_do_not_separate_name_nobody_for_sure() -> None:

@@ -168,7 +168,7 @@ def test_many_are_counted_by_layer_and_rule(tmp_path: Path) -> None:
     assert counts["input", "rule no_boats", "over-refusal"] == 3
     assert counts["context", "refusal full", "over-refusal"] == 2
     assert counts["context", "refusal full", "correct refusal"] == 1
-    assert (made.findings, made.unjudged) == (5, 1)
+    assert (made.findings, made.unjudged, made.rows_unread) == (5, 0, 1)
     assert [row.id for row in made.unread] == ["rows.jsonl:8"]
     assert json.dumps(made.as_dict())
 

@@ -142,6 +142,39 @@ def test_messages_of_a_system_are_context_too(guard: Any) -> None:
     assert ending(ran(deployment, said, without=frozenset({"context"})))[0] == "answered"
 
 
+def test_a_session_is_named_or_drawn(guard: Any) -> None:
+    seen: list[str] = []
+
+    class Names:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(guard, name)
+
+        def forget(self, session: str) -> None:
+            seen.append(session)
+
+    async def slow(messages: Any, documents: Any = ()) -> str:
+        await anyio.sleep(0.05)
+        return "Here you are."
+
+    async def one() -> None:
+        await deployment.run(asked("hello"), session="mine")
+
+    deployment = Deployment(guard, slow)
+    deployment.guard = Names()  # type: ignore[assignment]
+
+    async def both() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(one)
+
+    ran(deployment, asked("hello"), session="mine")
+    assert seen == ["mine"]
+    ran(deployment, asked("hello"))
+    anyio.run(both)
+    assert len(set(seen)) == 3
+    assert seen.count("mine") == 2  # never two at once
+
+
 def test_other_weights(guard: Any) -> None:
     async def mild(messages: Any, documents: Any) -> str:
         return "Cats are fine."
@@ -280,14 +313,48 @@ def test_a_server_that_recovers(guard: Any) -> None:
     assert found.reply == "Now."
 
 
+def test_busy_servers_say_why_and_are_asked_again(guard: Any) -> None:
+    busy = Status(429, {"error": {"code": "rate_limit_exceeded"}}, waits="1")
+    down = Status(503, {"error": {"type": "server_error"}})
+    left = iter([busy, down, "Now."])
+    with served(lambda _: next(left)) as script:
+        found = ran(Deployment(guard, Server(script.url)), asked("hello"))
+    assert found.reply == "Now."
+    spent = Status(429, {"error": {"code": "insufficient_quota"}})
+    with served(lambda _: spent) as script:
+        found = ran(Deployment(guard, Server(script.url)), asked("hello"))
+        assert len(script.asked) == 1
+    assert ending(found)[:2] == ("failed", "transport")
+
+
+def test_connections_that_the_server_ended_cost_no_try(
+    guard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slept(seconds: float) -> None:
+        raise AssertionError(f"waited {seconds} s for another try")
+
+    monkeypatch.setattr("time.sleep", slept)
+    with served(lambda _: "Here you are.", ends=True) as script:
+        server = Server(script.url)
+        for _ in range(4):
+            assert ran(Deployment(guard, server), asked("hello")).reply == "Here you are."
+            assert script.ended.wait(5)
+            script.ended.clear()
+    assert len(script.asked) == 4
+
+
 def test_no_server(guard: Any) -> None:
     with served(answer) as script:
         url = script.url
     found = ran(Deployment(guard, Server(url)), asked("hello"))
     assert ending(found) == ("failed", "transport", "unreachable (ConnectionRefusedError)")
-    for wrong in ("ftp://x.example", "x.example/v1", "http://"):
+    for wrong in ("ftp://x.example", "x.example/v1", "http://", "http://x.example:abc/v1"):
         with pytest.raises(UsageError, match="no http or https address"):
             Server(wrong)
+    for wrong in ("http://me:hunter2@x.example/v1", "ftp://hunter2@x.example:abc"):
+        with pytest.raises(UsageError, match="names no user") as raised:
+            Server(wrong)
+        assert "hunter2" not in str(raised.value)
 
 
 def test_experiments_are_no_traffic(tmp_path: Path) -> None:

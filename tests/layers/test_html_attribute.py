@@ -142,8 +142,12 @@ def test_layers_taken_away_together_have_a_table(made: list[Attribution]) -> Non
 
 
 def test_what_is_certain_has_no_interval(context: Attribution) -> None:
-    effect = context.effects[0]
-    assert effect.is_exact
+    idle = context.effects[0]
+    assert (idle.did_nothing, idle.is_exact) == (True, False)
+    row = rows(attribution_html([replace(context, effects=(idle,))]))[2]
+    assert "did nothing" in row[1]
+    assert " to " in row[2]
+    effect = replace(idle, is_exact=True)
     row = rows(attribution_html([replace(context, effects=(effect,))]))[2]
     assert "certain" in row[1]
     assert " to " not in row[2]
@@ -191,7 +195,11 @@ def test_rows_that_are_no_exchange_are_told(made: list[Attribution]) -> None:
     html = attribution_html(made[:1], summary=Summary.of(made[:1], bad))
     said = told(closed(html))
     assert "cases.jsonl:7it is not JSON" in said.replace(" it is", "it is")
-    assert "1 exchange could not be judged" in said
+    assert "1 row could not be read" in said
+    assert "1 exchange could not be judged" not in said
+    many = Summary.of(made[:1], bad * 50)
+    assert (many.rows_unread, len(many.unread), many.unjudged) == (50, 20, 0)
+    assert "30 more" in told(closed(attribution_html(made[:1], summary=many)))
 
 
 def test_counts_are_of_all_where_only_some_are_given(made: list[Attribution]) -> None:

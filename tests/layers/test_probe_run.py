@@ -6,28 +6,47 @@ import gc
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from guardkit import loads
 from guardkit._util.shares import Share, wilson
 from guardkit.errors import BindError, PolicyError, UsageError
+from guardkit.guard import CATALOG, Guard
 from guardkit.layers import (
     Choice,
     CrewError,
+    Deployment,
     Figures,
     Probe,
     Rate,
     Setting,
     Suite,
     Target,
+    aattribute,
+    asked,
     chosen_disguises,
     load_suite,
+    probe_html,
 )
-from guardkit.layers._compare_probe import difference_interval, sign_test
+from guardkit.layers._compare_probe import (
+    Change,
+    Earlier,
+    Verdict,
+    difference_chance,
+    difference_interval,
+    sign_test,
+    together,
+)
+from guardkit.layers._ended import Ended
 from guardkit.layers._figures import FORMAT
+from guardkit.layers._run_file import head_of, rows_of
+from guardkit.layers._tally import Tally
+from guardkit.runtime import Machine
 
 from ._probed import CANARY, PLAIN, POLICY, attack, benign, suite, weights
 
@@ -371,11 +390,152 @@ def test_runs_of_other_cases_are_compared_by_the_trials_that_both_have(
     assert verdicts == ["unsure", "worse"]
 
 
+def test_the_side_is_that_of_the_cases_not_of_their_trials(tmp_path: Path) -> None:
+    # Twelve cases get worse in one form each; one gets better in each of its many.
+    forms = Choice(chosen_disguises(())[0][:20], True, ("whole",))
+    worse = [attack(f"in{n}", "obey" if n else "anything") for n in range(13)]
+    old = tmp_path / "old.jsonl"
+    Probe(Target(loads(POLICY)), suite(*worse), forms, out=old).run()
+    lines = old.read_text().splitlines()
+    turned = [json.loads(line) for line in lines[1:]]
+    for row in turned:
+        row["outcome"] = "leaked" if row["id"].startswith("attacks/in0|") else "stopped"
+    old.write_text("\n".join([lines[0], *map(json.dumps, turned)]) + "\n")
+    earlier = Earlier(old)
+    tally = Tally(has_weights=False)
+    for row in rows_of(old):
+        assert isinstance(row, Ended)
+        is_plain = (row.disguise, row.split) == ("plain", "whole")
+        leaks = is_plain and row.case != "attacks/in0"
+        now = row._replace(outcome="leaked" if leaks else "stopped")
+        earlier.add(now)
+        tally.add(now)
+    change = earlier.compared(tally.figures(head_of(old))).changes[0]
+    assert (change.better, change.worse) == (21, 12)
+    assert change.verdict == "worse"
+    assert change.p == pytest.approx(2 * 14 / 2**13)
+
+
+def test_families_are_tested_together() -> None:
+    def change(name: str, chance: float) -> tuple[Change, float]:
+        verdict: Verdict = "worse" if chance < 0.05 else "unsure"
+        none = Rate(0, 9)
+        return Change("leaked", name, none, none, 0, 1, 0, 5, chance, verdict), chance
+
+    told = together([change("a", 0.03), *(change(f"b{n}", 0.5) for n in range(39))])
+    assert {one.verdict for one in told} == {"unsure"}
+    told = together([change("a", 0.0001), change("b", 0.03), change("c", 0.02)])
+    assert [one.verdict for one in told] == ["worse", "worse", "worse"]
+    told = together([change("a", 0.0001), change("b", 0.03), change("c", 0.03)])
+    assert [one.verdict for one in told] == ["worse", "unsure", "unsure"]
+
+
+def test_runs_in_other_disguises_are_not_alike(guard: Any, tmp_path: Path) -> None:
+    cases = suite(*(attack(f"in{n}", f"obey, number {n}") for n in range(60)))
+    old = tmp_path / "old.jsonl"
+    Probe(Target(guard), cases, Choice(("rot13",), False, ("whole",)), out=old).run()
+    probe = Probe(Target(guard), cases, Choice(("hex",), False, ("turns2",)), earlier=old)
+    figures = probe.run()
+    compared = probe.compared()
+    assert compared is not None
+    assert compared.notes == ("the disguises changed", "the splits changed")
+    assert compared.paired == 0
+    assert {one.verdict for one in compared.changes} == {"unsure"}
+    page = probe_html(figures, None, [compared.old])
+    assert "Changed since then: the disguises and the splits." in page
+
+
 def test_intervals_of_differences_are_those_of_the_books() -> None:
     # Newcombe 1998, method 10: 56 of 70 against 48 of 80.
     low, high = difference_interval(Rate(48, 80), Rate(56, 70))
     assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
+    assert difference_chance(Rate(5, 50), Rate(5, 50)) == pytest.approx(1)
+    for hits in range(51):
+        low, high = difference_interval(Rate(20, 50), Rate(hits, 50))
+        chance = difference_chance(Rate(20, 50), Rate(hits, 50))
+        assert chance is not None
+        assert (chance < 0.05) == (not low <= 0 <= high)
     assert sign_test(0, 0) == 1.0
     assert sign_test(5, 5) == pytest.approx(2 / 32)
     assert sign_test(500, 1000) == 1.0
     assert sign_test(0, 2000) < 1e-300
+
+
+# --- sessions
+
+
+def test_shares_of_sessions_fall_the_same_way_in_every_run(guard: Any, tmp_path: Path) -> None:
+    plan = replace(guard.plan, rules=tuple(replace(row, share=50.0) for row in guard.plan.rules))
+    some = Guard(plan, catalog=CATALOG, machine=Machine({}, folder=tmp_path))
+    cases = suite(*(attack(f"a{n}", f"obey me, number {n}") for n in range(60)))
+    figures = [
+        timeless(Probe(Target(some), cases, Choice((), True, ("whole",), seed=seed)).run())
+        for seed in (1, 1, 2)
+    ]
+    assert figures[0] == figures[1]
+    leaks = [one["leaked"]["hits"] for one in figures]
+    assert all(10 < count < 50 for count in leaks)
+    assert figures[0]["leaks"] != figures[2]["leaks"]
+    searches = [Probe(Target(some), cases, PLAIN, adaptive=3).run().adaptive for _ in range(2)]
+    assert searches[0] == searches[1]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_attributions_have_the_same_sessions_again(
+    guard: Any, tmp_path: Path, backend: str
+) -> None:
+    plan = replace(guard.plan, rules=tuple(replace(row, share=50.0) for row in guard.plan.rules))
+    some = Guard(plan, catalog=CATALOG, machine=Machine({}, folder=tmp_path))
+
+    async def refused(seed: int) -> Any:
+        made = await aattribute(
+            Deployment(some, weights), asked("obey me"), expect="answer", seed=seed
+        )
+        return {**made.as_dict(), "elapsed_s": 0}
+
+    made = [anyio.run(refused, seed, backend=backend) for seed in (1, 1, 2, 3, 4)]
+    assert made[0] == made[1]
+    assert len({str(one["effects"]) for one in made}) > 1
+
+
+# --- tries
+
+
+def test_what_could_not_be_judged_is_tried_again(guard: Any, tmp_path: Path) -> None:
+    out = tmp_path / "run.jsonl"
+    is_down = True
+
+    async def wobbly(messages: Any, documents: Any = ()) -> Any:
+        if is_down and "refuse" in str(messages):
+            raise RuntimeError("down")
+        return await weights(messages, documents)
+
+    target = Target(guard, wobbly, timeout_s=0.3)
+    first = Probe(target, MIXED, PLAIN, adaptive=2, out=out).run()
+    assert first.unjudged == 6
+    again = Probe(target, MIXED, PLAIN, adaptive=2, out=out, resume=True)
+    assert again.resumed == len(MIXED.cases) - 6
+    again.run()  # in vain: it stands there twice now, and counts once
+    is_down = False
+    whole = Probe(target, MIXED, PLAIN, adaptive=2, out=out, resume=True).run()
+    fresh = Probe(target, MIXED, PLAIN, adaptive=2).run()
+    assert whole.unjudged == fresh.unjudged == 1
+    assert timeless(whole) == timeless(fresh)
+    earlier = Probe(target, MIXED, PLAIN, adaptive=2, earlier=out)
+    earlier.run()
+    compared = earlier.compared()
+    assert compared is not None
+    assert compared.old.unjudged == 1
+    assert {one.verdict for one in compared.changes} == {"same"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_cannot_begin_leaves_no_file_in_the_way(shop: Path, workers: int) -> None:
+    far = POLICY.replace('words { list ["obey"] }', 'judge { call "nowhere:f"  rubric "?" }')
+    far = far.replace("when order", "when cascade { no if secret  yes if order >= 0.5  else no }")
+    (shop / "far.guard").write_text(far, encoding="utf-8")
+    out = shop / "run.jsonl"
+    with pytest.raises(BindError):
+        Probe(Setting("far.guard"), MIXED, PLAIN, workers=workers, out=out).run()
+    Probe(Setting("tiny.guard"), MIXED, PLAIN, workers=workers, out=out).run()
+    assert len(out.read_text().splitlines()) == 1 + len(MIXED.cases)

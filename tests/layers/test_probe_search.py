@@ -12,7 +12,7 @@ import pytest
 from guardkit import loads
 from guardkit.layers import Choice, Probe, Target
 from guardkit.layers._moves import CARRIERS, SYNONYMS, WRAPPERS, Way, mutated
-from guardkit.layers._search import Found, search
+from guardkit.layers._search import Found, adaptive_of, search
 
 from ._probed import CANARY, PLAIN, POLICY, attack, benign, suite, weights
 
@@ -85,6 +85,18 @@ def test_a_model_that_breaks_is_not_judged_and_not_asked_for_long(guard: Any) ->
     found = searched(Target(guard, breaks), attack("a", "a harmless looking text"), 30)
     assert (found.found, found.unjudged) == (False, True)
     assert asked == 3
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+def test_a_small_search_of_which_nothing_is_judged_is_not_judged(guard: Any, budget: int) -> None:
+    async def breaks(messages: Any, documents: Any = ()) -> str:
+        raise RuntimeError(str(messages))
+
+    found = searched(Target(guard, breaks), attack("a", "a harmless looking text"), budget)
+    assert (found.found, found.queries, found.unjudged) == (False, budget, True)
+    figures = adaptive_of([found], budget, {"attacks/b"}, 2)
+    assert (figures.unjudged, tuple(figures.cases)) == (1, (0, 0))
+    assert tuple(figures.with_static) == (1, 1)
 
 
 def test_a_call_is_searched_inside_its_arguments() -> None:
