@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import os
 import secrets
@@ -12,19 +11,17 @@ from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from guardkit.diagnostics import visible
 from guardkit.errors import Blocked, UsageError
 from guardkit.guard import Guard, load
 from guardkit.runtime import Bridge
 from guardkit.types import Ledger
-from guardkit.wrap import chunk_text, reply_text, wrap
+from guardkit.wrap import chunk_text, named_callable, reply_text, takes_text, wrap
 
 Message = Mapping[str, object]
 
 POLICY: Final = "GUARDKIT_POLICY"
 MODEL: Final = "GUARDKIT_MODEL"
 """The environment variables that name them where a tool's own options do not."""
-_TEXTS: Final = frozenset({"prompt", "text", "question", "query", "input"})
 
 
 class Answer(NamedTuple):
@@ -152,7 +149,9 @@ def target_of(policy: str | None = None, model: str | None = None, folder: str =
 
 @functools.lru_cache(maxsize=8)
 def _target_of(policy: str, model: str, folder: str) -> Target:
-    return Target(guard_of(policy, folder), _callable_of(model, folder))
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return Target(guard_of(policy, folder), named_callable(model))
 
 
 def guard_of(policy: str | Guard | None, folder: str = "") -> Guard:
@@ -174,40 +173,6 @@ def _named(variable: str, what: str, example: str) -> str:
     if name := os.environ.get(variable, ""):
         return name
     raise UsageError(f"which {what}? give `{what}`, or set {variable}: {example}")
-
-
-def _callable_of(name: str, folder: str) -> Callable[..., Any]:
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise UsageError(f"`{visible(name)}` is no `module:callable`")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the user's module does when it loads
-        why = f"{type(error).__name__}: {visible(str(error))[:200]}"
-        raise UsageError(f"`{visible(module)}` cannot be imported ({why})") from None
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise UsageError(f"`{visible(module)}` has no callable `{visible(path)}`")
-    return found  # type: ignore[no-any-return]  # what a module holds has no type
-
-
-def takes_text(function: Callable[..., Any]) -> bool:
-    """Whether a callable's first parameter is one text, not messages."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    first = next(
-        (one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)),
-        None,
-    )
-    if first is None:
-        return False
-    is_bare = first.annotation is inspect.Parameter.empty
-    return first.annotation in (str, "str") or (is_bare and first.name in _TEXTS)
 
 
 # --- replies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import sys
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from guardkit.diagnostics import visible
 from guardkit.errors import ModelError, UsageError
+from guardkit.wrap import named_callable, takes_text
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -30,7 +30,6 @@ _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _FINAL: Final = frozenset({"content_filter", "content_policy_violation", "insufficient_quota"})
 """Codes of errors that another try does not change, whatever their status."""
 _TRIES: Final = 3
-_PROMPTS: Final = frozenset({"prompt", "text", "question", "query", "input"})
 
 
 class ServerError(ModelError):
@@ -56,7 +55,7 @@ def model_of(function: Callable[..., Any]) -> Model:
     Raises:
         UsageError: It cannot be called with one argument.
     """
-    wants_text, takes_documents = _reads(function)
+    wants_text, takes_documents = takes_text(function), _takes_documents(function)
     target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
     is_async = inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
 
@@ -90,22 +89,10 @@ def named_model(name: str) -> Model:
     Raises:
         UsageError: There is none, or its module does not load.
     """
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise UsageError(f"`{visible(name)}` is no `module:callable`")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the user's module does when it loads
-        why = f"{type(error).__name__}: {visible(str(error))[:200]}"
-        raise UsageError(f"`{visible(module)}` cannot be imported ({why})") from None
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise UsageError(f"`{visible(module)}` has no callable `{visible(path)}`")
-    return model_of(found)
+    return model_of(named_callable(name))
 
 
 def with_documents(messages: Sequence[Message], documents: Sequence[str]) -> list[Message]:
@@ -119,25 +106,17 @@ def with_documents(messages: Sequence[Message], documents: Sequence[str]) -> lis
     return [*made, {"role": "user", "content": shown}]
 
 
-def _reads(function: Callable[..., Any]) -> tuple[bool, bool]:
-    """Whether a callable takes one text, and whether it takes documents."""
+def _takes_documents(function: Callable[..., Any]) -> bool:
+    """Whether a callable wants documents apart from the messages."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return False, False
-    named = [
-        one
-        for one in parameters.values()
-        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-    ]
-    if not named and not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
+        return False
+    kinds = {one.kind for one in parameters.values()}
+    one = inspect.Parameter
+    if not kinds & {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD, one.VAR_POSITIONAL}:
         raise UsageError("a model takes the messages as its first argument, and this takes none")
-    first = named[0] if named else None
-    wants_text = first is not None and (
-        first.annotation in (str, "str")
-        or (first.annotation is inspect.Parameter.empty and first.name in _PROMPTS)
-    )
-    return wants_text, "documents" in parameters
+    return "documents" in parameters
 
 
 def _last_text(messages: Sequence[Message]) -> str:

@@ -1,5 +1,6 @@
 """Puts a guard around a callable."""
 
+from ._callables import named_callable, takes_text
 from ._find_texts import Lens
 from ._guarding import Guarding, Streaming
 from ._replied import text_of as reply_text
@@ -13,6 +14,8 @@ __all__ = [
     "Streaming",
     "WrapOptions",
     "chunk_text",
+    "named_callable",
     "reply_text",
+    "takes_text",
     "wrap",
 ]

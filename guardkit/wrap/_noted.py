@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from guardkit.types import Surface, Verdict
 
 from ._exchange import Args, Exchange, Keys, Prepared, Stopped, is_stream
-from ._guarding import Context, Guarding, Restoring, Sources, Streaming
+from ._guarding import Guarding, Restoring, Streaming
 from ._notes import Notes, Reply
 from ._steps import Steps
 
@@ -122,8 +122,11 @@ async def _achunks(source: Any, reply: Reply, notes: Notes) -> AsyncGenerator[An
 
 def noted(exchange: Exchange, notes: Notes) -> Exchange:
     """The same steps, for one exchange, with notes taken."""
-    fields = {each.name: getattr(exchange, each.name) for each in dataclasses.fields(exchange)}
+    fields = {name: getattr(exchange, name) for name in _FIELDS}
     return _NotedExchange(**{**fields, "guard": _NotedGuard(exchange.guard, notes)})
+
+
+_FIELDS = tuple(each.name for each in dataclasses.fields(Exchange))
 
 
 class _NotedExchange(Exchange):
@@ -214,31 +217,11 @@ class _NotedGuard:
     async def aunread(self, on: Surface, **keys: Any) -> Verdict:
         return self._noted(await self._guard.aunread(on, **keys))
 
-    def stream(
-        self,
-        *,
-        on: Surface = "output",
-        context: Context | None = None,
-        session: str | None = None,
-        tenant: str = "",
-        sources: Sources | None = None,
-        says: bool = True,
-        again: bool = False,
-        restores: bool = True,
-    ) -> Streaming:
-        stream = self._guard.stream(
-            on=on,
-            context=context,
-            session=session,
-            tenant=tenant,
-            sources=sources,
-            says=says,
-            again=again,
-            restores=restores,
-        )
-        if not again:
+    def stream(self, **keys: Any) -> Streaming:
+        stream: Streaming = self._guard.stream(**keys)
+        if not keys.get("again"):
             self.notes.streams(stream)
-        return cast("Streaming", stream)
+        return stream
 
     def _ask(self, text: str, on: str) -> None:
         if on == "input" and self.notes.is_question:

@@ -15,42 +15,10 @@ import pytest
 
 from guardkit._util.shares import wilson
 
+from ..layers._probed import CANARY, POLICY
 from ..layers._served import Status, served
 from ._run import START, WRONG, guardkit, plain
 
-CANARY = "quicksilver-marmalade"
-POLICY = """\
-guardkit 1
-policy tiny
-  title   "Tiny"
-  owner   "me@example.com"
-  version "1"
-
-check order   = words { list ["obey"] }
-check secret  = words { list ["tangerine"] }
-check invoice = words { list ["invoice"] }
-
-rule no_orders {
-  tier safety
-  on   input, retrieved, tool_result
-  when order
-  then block "No."
-}
-
-rule no_secret {
-  tier safety
-  on   output, tool_call
-  when secret
-  then block "No."
-}
-
-rule no_invoices {
-  tier safety
-  on   input
-  when invoice
-  then block "No."
-}
-"""
 REPORT = """\
 tiny, the policy alone
 12 trials of 12 cases, seed 0
