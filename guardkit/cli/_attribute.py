@@ -23,7 +23,7 @@ from ._attribute_report import one_lines, summary_lines
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._moving_line import MovingLine
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 from ._weights import weights, weights_options
@@ -122,6 +122,7 @@ class _Plan(NamedTuple):
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     policy: str,
@@ -150,6 +151,7 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Say which layer made an exchange what it is.
@@ -178,7 +180,7 @@ def command(
     except UsageError as error:
         show.complain(str(error))
         return WRONG
-    guard = bound_file(show, policy, dict(params), std, packs)
+    guard = bound_file(show, policy, dict(params), std, packs, overlay)
     if guard is None:
         return WRONG
     from guardkit.layers import Deployment, Kept, exchanges_of, file_digest

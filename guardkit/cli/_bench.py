@@ -48,7 +48,7 @@ from ._bench_report import compared, summed_up, tables
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._moving_line import MovingLine, bar
-from ._policies import CONTEXT, PACKS, PARAM, STD, SURFACE, Params, facts_of
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, SURFACE, Params, facts_of
 from ._screen import Screen, screen
 from ._verbs import verb, version
 from ._write import write_or_complain
@@ -151,6 +151,7 @@ def _percent(context: click.Context, param: click.Parameter, given: str) -> floa
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     policy: str,
@@ -169,6 +170,7 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Measure what a policy costs on this machine, against its budgets.
@@ -193,7 +195,7 @@ def command(
     if texts is not None and not texts:
         show.say(show.err.paint("there is nothing to judge", "warn"))
         return NOTHING
-    made = _bound(show, policy, params, std, packs, may_lack=may_lack)
+    made = _bound(show, policy, params, std, packs, overlay, may_lack=may_lack)
     if made is None:
         return WRONG
     guard, machine, loading = made
@@ -322,13 +324,14 @@ def _bound(
     params: Params,
     std: Path | None,
     packs: Installed | None,
+    overlay: Path | None,
     *,
     may_lack: bool,
 ) -> tuple[Guard, Machine, Loading] | None:
     """The guard of a policy and how long it took to make, or None when people were told why not."""
     path = policy_path(name)
     begun = perf_counter()
-    plan = planned_file(show, path.as_posix(), dict(params), std, packs)
+    plan = planned_file(show, path.as_posix(), dict(params), std, packs, overlay)
     if plan is None:
         return None
     compiled = perf_counter()

@@ -23,10 +23,11 @@ def bound_file(
     params: Mapping[str, ParamValue],
     std: Path | None,
     packs: Installed | None = None,
+    overlay: Path | None = None,
 ) -> Guard | None:
     """The guard of a policy file, or None when there is none and people have been told why."""
     path = policy_path(name)
-    plan = planned_file(show, path.as_posix(), params, std, packs)
+    plan = planned_file(show, path.as_posix(), params, std, packs, overlay)
     if plan is None:
         return None
     try:

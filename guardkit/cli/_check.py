@@ -15,7 +15,7 @@ from guardkit.semantics import CheckedPolicy
 from guardkit.types import SURFACES
 
 from ._findings import exit_code, show_frames, summed_up, unique
-from ._policies import FILES, PACKS, PARAM, STD, Params, find_policies
+from ._policies import FILES, OVERLAY, PACKS, PARAM, STD, Params, find_policies
 from ._screen import Screen, screen
 from ._verbs import verb, version
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Make the safe fixes, then check what is left.")
 @PARAM
 @PACKS
+@OVERLAY
 @click.option("--verbose", is_flag=True, help="Show notes in full, and the rules by name.")
 @STD
 def command(
@@ -46,6 +47,7 @@ def command(
     fix: bool,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     verbose: bool,
     std: Path | None,
 ) -> int:
@@ -66,11 +68,12 @@ def command(
             # Imported here: most runs change nothing.
             from ._apply_fixes import apply_fixes
 
-            made, wrong = apply_fixes(path, partial(_findings_of, path, params, std, packs))
+            read = partial(_findings_of, path, params, std, packs, overlay)
+            made, wrong = apply_fixes(path, read)
             found += wrong
             if made:
                 fixed.append(f"{visible(path.as_posix())}: {_many(made, 'fix', 'fixes')} made")
-        policy, said = _examined(path, params, std, packs)
+        policy, said = _examined(path, params, std, packs, overlay)
         found += said
         if policy is not None:
             policies.append((path, policy))
@@ -90,10 +93,14 @@ def command(
 
 
 def _examined(
-    path: Path, params: Params, std: Path | None, packs: Installed | None
+    path: Path,
+    params: Params,
+    std: Path | None,
+    packs: Installed | None,
+    overlay: Path | None,
 ) -> tuple[CheckedPolicy | None, tuple[Diagnostic, ...]]:
     """A policy, if the file holds one, and everything found in it by any stage."""
-    checked = compile_file(path, params=dict(params), std=std, packs=packs)
+    checked = compile_file(path, params=dict(params), std=std, packs=packs, overlay=overlay)
     if checked.policy is None:
         return None, checked.diagnostics
     planned = plan_findings(checked.policy)
@@ -102,9 +109,13 @@ def _examined(
 
 
 def _findings_of(
-    path: Path, params: Params, std: Path | None, packs: Installed | None
+    path: Path,
+    params: Params,
+    std: Path | None,
+    packs: Installed | None,
+    overlay: Path | None,
 ) -> tuple[Diagnostic, ...]:
-    return _examined(path, params, std, packs)[1]
+    return _examined(path, params, std, packs, overlay)[1]
 
 
 def _show(
@@ -152,6 +163,8 @@ def _guards(show: Screen, path: str, policy: CheckedPolicy) -> list[str]:
     for mode in ("shadow", "retired"):
         idle = sum(rule.mode == mode for rule in policy.rules)
         parts += [f"{idle} {'in shadow' if mode == 'shadow' else mode}"] if idle else []
+    shared = sum(rule.share < 100 for rule in policy.rules)
+    parts += [f"{shared} for a share of sessions"] if shared else []
     active = f"{_many(len(acting), 'rule')} active"
     where = " · ".join(parts)
     if len(path) + 2 + len(active) + 3 + len(where) <= show.err.width:
@@ -169,6 +182,9 @@ def _names(policy: CheckedPolicy) -> list[str]:
     for mode, says in (("shadow", "in shadow"), ("retired", "retired")):
         idle = [rule.name for rule in policy.rules if rule.mode == mode]
         lines += [f"  {says:<12} {', '.join(idle)}"] if idle else []
+    for rule in policy.rules:
+        if rule.share < 100:
+            lines.append(f"  {f'for {rule.share:g}%':<12} {rule.name}")
     bare = [surface for surface in SURFACES if surface not in by_surface]
     return [*lines, f"  {'no rule on':<12} {', '.join(bare)}"] if bare else lines
 

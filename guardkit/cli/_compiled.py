@@ -25,9 +25,11 @@ def checked_file(
     params: Mapping[str, ParamValue],
     std: Path | None,
     packs: Installed | None = None,
+    overlay: Path | None = None,
 ) -> CheckedPolicy | None:
     """The policy of a file, or None when it does not compile and people have been told why."""
-    checked = compile_file(policy_path(name), params=params, std=std, packs=packs)
+    path = policy_path(name)
+    checked = compile_file(path, params=params, std=std, packs=packs, overlay=overlay)
     if checked.policy is not None:
         return checked.policy
     _show(show, checked.diagnostics)
@@ -46,9 +48,10 @@ def planned_file(
     params: Mapping[str, ParamValue],
     std: Path | None,
     packs: Installed | None = None,
+    overlay: Path | None = None,
 ) -> Plan | None:
     """The plan of a file, or None when it has none and people have been told why."""
-    policy = checked_file(show, name, params, std, packs)
+    policy = checked_file(show, name, params, std, packs, overlay)
     if policy is None:
         return None
     if policy.kind == "module":

@@ -12,7 +12,7 @@ from guardkit.plan import CHUNK_KB, Plan, SurfaceCost, cost_table, costs_of
 
 from ._compiled import planned_file
 from ._exits import CLEAN, FINDINGS, WRONG
-from ._policies import PACKS, PARAM, STD, Params
+from ._policies import OVERLAY, PACKS, PARAM, STD, Params
 from ._screen import screen
 from ._verbs import verb
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON, in microseconds.")
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     file: str,
@@ -40,6 +41,7 @@ def command(
     as_json: bool,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Show what a policy costs at worst and usually, against its budgets.
@@ -50,7 +52,7 @@ def command(
     Exits with 1 when the worst case of a surface is over its budget.
     """
     show = screen()
-    plan = planned_file(show, file, dict(params), std, packs)
+    plan = planned_file(show, file, dict(params), std, packs, overlay)
     if plan is None:
         return WRONG
     costs = costs_of(plan, size)

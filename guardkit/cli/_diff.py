@@ -17,7 +17,7 @@ from guardkit.types import Surface
 
 from ._compiled import checked_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -64,6 +64,13 @@ _MOST = 5
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
+@click.option(
+    "--old-overlay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What OLD is deployed with, where --overlay is about NEW.",
+)
 @STD
 def command(
     old: str,
@@ -78,6 +85,8 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
+    old_overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Show which verdicts change from OLD to NEW, each with an example.
@@ -91,6 +100,9 @@ def command(
     With --packs, OLD has the packs of STORE as they act now, NEW as if the newest of each were in
     force for all: with one policy given twice, what putting them in force would change.
 
+    --overlay is about NEW alone: with one policy given twice, what the overlay changes. OLD has one
+    of its own with --old-overlay.
+
     Exits with 1 when NEW is weaker anywhere, 2 when a policy or a file is wrong, 3 when something
     could not be compared or judged and nothing weaker was found, 5 when there is no recorded text.
     """
@@ -100,11 +112,15 @@ def command(
         raise click.UsageError("--only-data needs --data.")
     context = facts_of(facts)
     names = policy_path(old).as_posix(), policy_path(new).as_posix()
-    sides = tuple(zip(names, (packs, packs and packs.in_force()), strict=True))
+    stores, overlays = (packs, packs and packs.in_force()), (old_overlay, overlay)
+    sides = tuple(zip(names, stores, overlays, strict=True))
     codes = set[int]()
     comparison: Comparison | None = None
     if not only_data:
-        before, after = (checked_file(show, name, dict(params), std, side) for name, side in sides)
+        before, after = (
+            checked_file(show, name, dict(params), std, added, rolled)
+            for name, added, rolled in sides
+        )
         if before is None or after is None:
             return WRONG
         comparison = compare(before, after, today=date.today())
@@ -114,7 +130,10 @@ def command(
         from ._bound import bound_file
         from ._diff_data import Tally, tally_of
 
-        first, second = (bound_file(show, name, dict(params), std, side) for name, side in sides)
+        first, second = (
+            bound_file(show, name, dict(params), std, added, rolled)
+            for name, added, rolled in sides
+        )
         if first is None or second is None:
             return WRONG
         tally = Tally(most, shows_texts=show_values)

@@ -32,7 +32,7 @@ from ._eval_report import report_lines
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._findings import show_frames
 from ._moving_line import MovingLine, bar
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 from ._write import write_or_complain
@@ -151,6 +151,7 @@ def _meanings(
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     policy: str,
@@ -170,6 +171,7 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Measure a policy on labelled texts.
@@ -198,7 +200,7 @@ def command(
     if not cases.count:
         show.say(show.err.paint("there are no texts", "warn"))
         return NOTHING
-    guard = _guard(show, policy, params, std, packs)
+    guard = _guard(show, policy, params, std, packs, overlay)
     if guard is None:
         return WRONG
     made = evaluate(
@@ -246,14 +248,19 @@ def _chosen(cases: CaseFiles) -> tuple[str, ...]:
 
 
 def _guard(
-    show: Screen, name: str, params: Params, std: Path | None, packs: Installed | None
+    show: Screen,
+    name: str,
+    params: Params,
+    std: Path | None,
+    packs: Installed | None,
+    overlay: Path | None,
 ) -> Guard | None:
     """The guard of a policy, or of a module by itself; None when people have been told why."""
     path = policy_path(name)
     if std is not None and name.startswith("std/"):  # the modules under work, not those that ship
         short = name.removeprefix("std/")
         path = std / short / f"{Path(short).name}.guard"
-    policy = checked_file(show, path.as_posix(), dict(params), std, packs)
+    policy = checked_file(show, path.as_posix(), dict(params), std, packs, overlay)
     if policy is None:
         return None
     try:

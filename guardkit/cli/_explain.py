@@ -14,7 +14,7 @@ from guardkit.diagnostics import CODES, Code, code_by_id, nearest, visible
 from guardkit.types import Surface
 
 from ._exits import CLEAN, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, screen
 from ._verbs import verb
 
@@ -38,6 +38,7 @@ _FAMILIES = {
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     words: tuple[str, ...],
@@ -48,6 +49,7 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Show the page of a diagnostic, or why a policy judges a text as it does.
@@ -72,7 +74,7 @@ def command(
 
         case = Case("", words[1], on, facts_of(facts), tool=tool)
         return explain_verdict(
-            show, words[0], case, dict(params), std, packs, show_values=show_values
+            show, words[0], case, dict(params), std, packs, overlay, show_values=show_values
         )
     code = _find(words[0])
     if code is None:

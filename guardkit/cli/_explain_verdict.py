@@ -37,11 +37,12 @@ def explain_verdict(
     params: Mapping[str, ParamValue],
     std: Path | None,
     packs: Installed | None = None,
+    overlay: Path | None = None,
     *,
     show_values: bool,
 ) -> int:
     """Write the verdict and its tree; the exit code says whether there is one."""
-    guard = bound_file(show, policy, params, std, packs)
+    guard = bound_file(show, policy, params, std, packs, overlay)
     if guard is None:
         return WRONG
     try:

@@ -12,7 +12,7 @@ from guardkit.plan import DRAW_FORMATS, DrawFormat, draw
 
 from ._compiled import planned_file
 from ._exits import CLEAN, WRONG
-from ._policies import PACKS, PARAM, STD, Params
+from ._policies import OVERLAY, PACKS, PARAM, STD, Params
 from ._screen import screen
 from ._verbs import verb
 from ._write import write_or_complain
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 )
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     file: str,
@@ -43,6 +44,7 @@ def command(
     output: Path | None,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Draw the rule graph that a policy compiles to.
@@ -50,7 +52,7 @@ def command(
     What is shared, what is asked first, and what each surface costs at worst and usually.
     """
     show = screen()
-    plan = planned_file(show, file, dict(params), std, packs)
+    plan = planned_file(show, file, dict(params), std, packs, overlay)
     if plan is None:
         return WRONG
     drawn = draw(plan, format)

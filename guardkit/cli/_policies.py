@@ -204,5 +204,12 @@ PACKS = click.option(
     help="Add the packs that are installed in STORE; see `guardkit packs`.",
 )
 """Gives a verb the packs of a store, ready for `compile_file`."""
+OVERLAY = click.option(
+    "--overlay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Deploy with FILE: which rules are in shadow, or in force for a share of the sessions.",
+)
+"""Gives a verb the path of a deployment's overlay, ready for `compile_file`."""
 STD = click.option("--std", type=click.Path(path_type=Path), hidden=True)
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")

@@ -31,7 +31,7 @@ from guardkit.layers import (
 from ._exits import CLEAN, FINDINGS, INTERRUPTED, NOTHING, UNJUDGED, WRONG
 from ._findings import show_frames
 from ._moving_line import MovingLine, bar
-from ._policies import PARAM, STD, Params
+from ._policies import OVERLAY, PARAM, STD, Params
 from ._probe_junit import probe_junit
 from ._probe_report import report_lines
 from ._screen import Screen, screen
@@ -195,6 +195,7 @@ def _gates(
     metavar="STORE",
     help="Add the packs that are installed in STORE; see `guardkit packs`.",
 )
+@OVERLAY
 @STD
 def command(
     policy: str | None,
@@ -224,6 +225,7 @@ def command(
     show_values: bool,
     params: Params,
     packs: Path | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Probe a policy, or a deployment, with attacks and with benign look-alikes.
@@ -266,6 +268,7 @@ def command(
             timeout,
             std=std,
             packs=packs,
+            overlay=overlay,
         )
         setting.weights()  # a model that is not there is said before anything is tried
         suite = load_suite(families, files)

@@ -27,7 +27,7 @@ from guardkit.types import STRENGTH, Finding, Surface, Verdict
 
 from ._bound import bound_file
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
-from ._policies import CONTEXT, PACKS, PARAM, STD, Params, facts_of, on_option
+from ._policies import CONTEXT, OVERLAY, PACKS, PARAM, STD, Params, facts_of, on_option
 from ._screen import Screen, quoted, screen
 from ._verbs import verb
 
@@ -61,6 +61,7 @@ _INDENT = 9
 @CONTEXT
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     policy: str,
@@ -72,6 +73,7 @@ def command(
     facts: Params,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Judge texts by a policy.
@@ -85,7 +87,7 @@ def command(
     """
     show = screen()
     context = facts_of(facts)
-    guard = bound_file(show, policy, dict(params), std, packs)
+    guard = bound_file(show, policy, dict(params), std, packs, overlay)
     if guard is None:
         return WRONG
     is_alone = not lines and not any(name.endswith(CASE_SUFFIXES) for name in inputs)

@@ -17,7 +17,7 @@ from guardkit.testing import Coverage, Stage, run_probes, run_tests, stage
 
 from ._exits import CLEAN, FINDINGS, NOTHING, UNJUDGED, WRONG
 from ._findings import show_frames
-from ._policies import FILES, PACKS, PARAM, STD, Params, find_policies
+from ._policies import FILES, OVERLAY, PACKS, PARAM, STD, Params, find_policies
 from ._screen import Screen, screen
 from ._test_coverage import is_under, show_coverage
 from ._test_json import json_text
@@ -51,6 +51,7 @@ class _Options:
     show_values: bool
     params: Params
     packs: Installed | None
+    overlay: Path | None
     std: Path | None
 
     def wants(self, name: str) -> bool:
@@ -98,6 +99,7 @@ class _Options:
 @click.option("--watch", is_flag=True, help="Run again whenever a policy or its data changes.")
 @PARAM
 @PACKS
+@OVERLAY
 @STD
 def command(
     files: tuple[str, ...],
@@ -111,6 +113,7 @@ def command(
     watch: bool,
     params: Params,
     packs: Installed | None,
+    overlay: Path | None,
     std: Path | None,
 ) -> int:
     """Run the `test` and `probe` blocks of policies.
@@ -133,6 +136,7 @@ def command(
         show_values,
         params,
         packs,
+        overlay,
         std,
     )
     show = screen()
@@ -143,7 +147,8 @@ def command(
         raise click.UsageError("--watch is for people: leave out --format json.")
     from ._test_watch import run_on_changes
 
-    return run_on_changes(show, files, junit, lambda: _once(show, files, options, kept))
+    looked_at = files if overlay is None else (*files, str(overlay))
+    return run_on_changes(show, looked_at, junit, lambda: _once(show, files, options, kept))
 
 
 def _once(show: Screen, files: tuple[str, ...], options: _Options, kept: _Kept) -> int:
@@ -171,7 +176,9 @@ def _once(show: Screen, files: tuple[str, ...], options: _Options, kept: _Kept) 
 
 def _run(progress: Progress, path: Path, options: _Options, kept: _Kept) -> Suite:
     given = dict(options.params)
-    checked = compile_file(path, params=given, std=options.std, packs=options.packs)
+    checked = compile_file(
+        path, params=given, std=options.std, packs=options.packs, overlay=options.overlay
+    )
     suite = Suite(path.as_posix(), checked.policy, checked.diagnostics)
     policy = checked.policy
     if policy is None:

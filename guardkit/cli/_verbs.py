@@ -58,6 +58,10 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "Run it",
+        (("serve", "Guard every model behind one address: proxy, decisions, console"),),
+    ),
+    (
         "Watch it",
         (("audit", "Verify and export the record of what was judged"),),
     ),

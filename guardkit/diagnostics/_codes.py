@@ -144,6 +144,9 @@ _TABLE: tuple[tuple[int, str, Level, str], ...] = (
     (278, "unknown-override", "error", "a value for a parameter the policy does not have"),
     (279, "too-many-modules", "error", "more modules than a policy may use"),
     (280, "canary-without-context", "warning", "a canary check without a canary to look for"),
+    (281, "bad-overlay", "error", "an overlay that is not written as one"),
+    (282, "overlay-weakens", "error", "an overlay takes a rule that fails closed out of force"),
+    (283, "unused-permission", "warning", "an overlay may weaken a rule, and does not"),
     # 3xx: the plan
     (301, "over-budget", "warning", "the worst case is over the declared budget"),
     (302, "hold-back-too-small", "error", "the hold-back is shorter than a rule needs"),

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CATALOG = Catalog.of(SPECS, DISGUISES, BINDS)
 MAX_POLICY_BYTES = 4_000_000
 MAX_DATA_BYTES = 64_000_000
+MAX_OVERLAY_BYTES = 256_000
+"""Of the file that says how far a deployment has come; a thousand rules are a fifth of it."""
 
 ParamValue = str | float | int | bool | date | timedelta | Sequence["ParamValue"]
 
@@ -59,23 +61,25 @@ def policy_path(policy: str | Path) -> Path:
 
 def read_source(path: Path, shown: str) -> Source | Diagnostic:
     """A policy file as text, or the one diagnostic that says why it is none."""
+    advice = "move word lists and examples into files of their own"
+    return _read(path, shown, MAX_POLICY_BYTES, ("4 MB", advice))
+
+
+def _read(path: Path, shown: str, limit: int, told: tuple[str, str]) -> Source | Diagnostic:
     source = Source(shown, "")
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_POLICY_BYTES + 1)
+            raw = file.read(limit + 1)
     except FileNotFoundError:
         return _unreadable(source, "there is no such file")
     except IsADirectoryError:
         return _unreadable(source, "it is a directory")
     except OSError as error:
         return _unreadable(source, (error.strerror or "it cannot be read").lower())
-    if len(raw) > MAX_POLICY_BYTES:
-        return diagnose(
-            "too-large",
-            Place(source, Span(0, 0)),
-            f"`{shown}` is over 4 MB",
-            help="move word lists and examples into files of their own",
-        )
+    if len(raw) > limit:
+        size, advice = told
+        place = Place(source, Span(0, 0))
+        return diagnose("too-large", place, f"`{shown}` is over {size}", help=advice)
     return decode(shown, raw)
 
 
@@ -203,17 +207,21 @@ def compile_file(
     std: Path | None = None,
     today: date | None = None,
     packs: Installed | None = None,
+    overlay: str | Path | None = None,
 ) -> Checked:
     """Check a policy file and everything it uses. Mistakes are in the result, never raised.
 
-    `packs` act as if the file had them; see `installed`.
+    `packs` act as if the file had them; see `installed`. `overlay` is a TOML file that says how far
+    a deployment has come: it puts rules into shadow, in force for a share of the sessions, or out
+    of use. A module is no deployment, and takes neither.
     """
     where = Path(path)
     shown = where.as_posix()
     source = read_source(where, shown)
     if isinstance(source, Diagnostic):
         return Checked(None, (source,))
-    return _check(source, catalog, Disk(where.parent, shown, std), params, today, packs)
+    library = Disk(where.parent, shown, std)
+    return _check(source, catalog, library, params, today, packs, overlay)
 
 
 def compile_text(
@@ -226,11 +234,12 @@ def compile_text(
     std: Path | None = None,
     today: date | None = None,
     packs: Installed | None = None,
+    overlay: str | Path | None = None,
 ) -> Checked:
     """Check policy text. Without `root` it can use shipped modules but no files of its own."""
     source = Source(name, text)
     library = Disk(Path(root), name, std) if root is not None else _StdOnly(name, std)
-    return _check(source, catalog, library, params, today, packs)
+    return _check(source, catalog, library, params, today, packs, overlay)
 
 
 def _check(
@@ -240,17 +249,31 @@ def _check(
     params: Mapping[str, ParamValue] | None,
     today: date | None,
     packs: Installed | None,
+    overlay: str | Path | None,
 ) -> Checked:
-    overlays = () if packs is None else packs.overlays
+    rollout = None if overlay is None else _rollout(Path(overlay))
     with _uncollected():
-        return check(
+        checked = check(
             source,
             catalog,
             library if packs is None else packs.library(library),
             params=_literals(params),
             today=today,
-            overlays=overlays,
+            overlays=() if packs is None else packs.overlays,
+            rollout=rollout if isinstance(rollout, Source) else None,
         )
+    if not isinstance(rollout, Diagnostic):
+        return checked
+    if checked.policy is not None and checked.policy.kind == "module":
+        return checked
+    found = (*checked.diagnostics, rollout)
+    return Checked(None, tuple(sorted(found, key=lambda one: one.order)))
+
+
+def _rollout(path: Path) -> Source | Diagnostic:
+    """The overlay of a deployment as text, or the one diagnostic that says why it is none."""
+    told = (f"{MAX_OVERLAY_BYTES // 1000} kB", "it names rules and their modes, nothing else")
+    return _read(path, path.as_posix(), MAX_OVERLAY_BYTES, told)
 
 
 def installed(store: str | Path, today: date | None = None) -> Installed:

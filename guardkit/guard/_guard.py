@@ -26,7 +26,6 @@ from guardkit.runtime import (
     Machine,
     Measured,
     MemoryHolds,
-    Restorer,
     Sighting,
     Stream,
     aexpected,
@@ -49,9 +48,9 @@ from ._arguments import (
     surface_of,
     text_of,
 )
-from ._context import principle_of, prompt_of
 from ._events import Events
 from ._hearing import Auditing, Hearing, OnAuditError
+from ._remembering import Remembering
 
 if TYPE_CHECKING:
     from guardkit.telemetry import Monitors
@@ -66,7 +65,7 @@ DEFAULT_BUDGET_S = 30.0
 _PLAIN_SURFACES = frozenset(TEXT_SURFACES) - {"tool_call"}
 
 
-class Guard:
+class Guard(Remembering):
     """A policy, compiled and bound: the object a program holds. Make one with `load` or `loads`.
 
     It may be used from any number of threads and tasks.
@@ -369,41 +368,6 @@ class Guard:
         found = await self.holds.wait(hold)
         verdict = decided(self._digest, found)
         return await self._aheard(verdict, found.session or None, found.tenant)
-
-    # --- sessions, prompts, pseudonyms
-
-    @property
-    def system_prompt(self) -> str:
-        """The compiled context layer: what to tell the model before anything else."""
-        return prompt_of(self._plan, self._bound.canary)
-
-    def system_prompt_for(self, session: str, *, tenant: str = "") -> str:
-        """The system prompt with this session's own canary, where the policy asks for one."""
-        if self._bound.canary is None:
-            return prompt_of(self._plan, None)
-        return prompt_of(self._plan, self._engine.sessions.canary((tenant, session)))
-
-    def principle(self, name: str) -> str:
-        """The text of a principle."""
-        return principle_of(self._plan, name)
-
-    def restore(self, text: str, *, session: str, tenant: str = "") -> str:
-        """Put the real values back for this session's pseudonyms."""
-        return self._bound.vault.restore(tenant, session, text)
-
-    def restorer(self, session: str, *, tenant: str = "") -> Restorer:
-        """Puts the real values back in a text that arrives in pieces: `feed`, `finish`."""
-        return self._bound.vault.restorer(tenant, session)
-
-    def forget(self, session: str, *, tenant: str = "") -> None:
-        """The session is over: its counts, its pseudonyms and its canary are dropped."""
-        self._engine.sessions.forget((tenant, session))
-        self._bound.vault.forget(tenant, session)
-
-    def forget_all(self) -> None:
-        """Every session of every tenant is over: between tests, or when all users are gone."""
-        self._engine.sessions.forget_all()
-        self._bound.vault.forget_all()
 
     # --- exchanges
 

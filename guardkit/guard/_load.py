@@ -41,6 +41,7 @@ def load(
     device: str = "auto",
     today: Callable[[], date] = date.today,
     packs: str | Path | None = None,
+    overlay: str | Path | None = None,
     audit: Auditing | None = None,
     on_audit_error: OnAuditError = "block",
     alarms: Iterable[Sink] | None = None,
@@ -58,6 +59,8 @@ def load(
         device: Where models run: `auto`, `cpu` or `gpu`.
         today: The day against which exemptions end and packs expire.
         packs: A pack store; what is installed there acts as if the policy had it.
+        overlay: A TOML file of this deployment that says how far it has come: its table `[rules]`
+            puts rules into shadow, in force for a share of the sessions, or out of use.
         audit: The log that keeps every verdict, such as `guardkit.Audit("audit.db")`.
         on_audit_error: What becomes of a verdict that could not be kept: it is a block, or it
             stands (`continue`).
@@ -73,7 +76,7 @@ def load(
     """
     path = policy_path(policy)
     added = None if packs is None else installed(packs, today())
-    checked = compile_file(path, params=params, catalog=catalog, packs=added)
+    checked = compile_file(path, params=params, catalog=catalog, packs=added, overlay=overlay)
     machine = Machine(
         data_of(path.parent, packs=added),
         checks or {},
@@ -99,6 +102,7 @@ def loads(
     device: str = "auto",
     today: Callable[[], date] = date.today,
     packs: str | Path | None = None,
+    overlay: str | Path | None = None,
     audit: Auditing | None = None,
     on_audit_error: OnAuditError = "block",
     alarms: Iterable[Sink] | None = None,
@@ -116,7 +120,9 @@ def loads(
     if not isinstance(text, str):
         raise UsageError(f"a policy is text, not {type(text).__name__}")
     added = None if packs is None else installed(packs, today())
-    checked = compile_text(text, root=root, params=params, catalog=catalog, packs=added)
+    checked = compile_text(
+        text, root=root, params=params, catalog=catalog, packs=added, overlay=overlay
+    )
     own = None if root is None else Path(root)
     machine = Machine(
         data_of(own or Path("/nonexistent"), packs=added),

@@ -52,6 +52,7 @@ class Setting:
         timeout_s: How long one reply may take.
         std: Where the shipped modules lie, if it is elsewhere.
         packs: A pack store.
+        overlay: What a deployment makes of its rules.
     """
 
     policy: str
@@ -64,6 +65,7 @@ class Setting:
     timeout_s: float = 60.0
     std: Path | None = None
     packs: Path | None = None
+    overlay: Path | None = None
 
     @property
     def target(self) -> str:
@@ -87,7 +89,9 @@ class Setting:
         """
         added = None if self.packs is None else installed(self.packs)
         path = policy_path(self.policy)
-        checked = compile_file(path, params=self.params, std=self.std, packs=added)
+        checked = compile_file(
+            path, params=self.params, std=self.std, packs=added, overlay=self.overlay
+        )
         if checked.policy is None or any(found.is_error for found in checked.diagnostics):
             raise PolicyError(checked.diagnostics)
         if checked.policy.kind == "module":

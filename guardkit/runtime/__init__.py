@@ -9,7 +9,19 @@ from ._engine import Engine, Job, Judgement, Measured
 from ._event import MAX_CHARS, MOST_DEPTH, Event, Given
 from ._expect import Expected
 from ._explain import Explanation, Memory, Told
-from ._holds import Hold, HoldQueue, MemoryHolds, SqliteHolds
+from ._hold import (
+    Bells,
+    Decision,
+    Hold,
+    HoldQueue,
+    HoldState,
+    fresh_hold,
+    known_hold_state,
+    named_decider,
+    shown_hold,
+)
+from ._holds import MOST_CHARS as MOST_HELD_CHARS
+from ._holds import MOST_DECIDED, MOST_WAITING, MemoryHolds, SqliteHolds
 from ._scan import NOTHING, Glance, Located, Sighting
 from ._stream import Stream
 from ._vault import Restorer, Vault
@@ -17,10 +29,15 @@ from ._workers import Bridge, Workers
 
 __all__ = [
     "MAX_CHARS",
+    "MOST_DECIDED",
     "MOST_DEPTH",
+    "MOST_HELD_CHARS",
+    "MOST_WAITING",
     "NOTHING",
+    "Bells",
     "Bound",
     "Bridge",
+    "Decision",
     "Engine",
     "Event",
     "Expected",
@@ -29,6 +46,7 @@ __all__ = [
     "Glance",
     "Hold",
     "HoldQueue",
+    "HoldState",
     "Job",
     "Judgement",
     "Located",
@@ -50,6 +68,10 @@ __all__ = [
     "bind",
     "decided",
     "drive",
+    "fresh_hold",
     "held",
+    "known_hold_state",
+    "named_decider",
+    "shown_hold",
     "unread",
 ]

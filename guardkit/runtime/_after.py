@@ -15,7 +15,7 @@ from ._drive import called, drive
 from ._engine import Engine, Job, Measured
 from ._event import Event
 from ._expect import Expected
-from ._holds import Hold, HoldQueue
+from ._hold import Hold, HoldQueue
 from ._lane import Lane
 
 DEFAULT_WITHIN_MS = 3_600_000

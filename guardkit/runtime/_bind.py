@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -148,12 +147,11 @@ def bind(plan: Plan, catalog: Catalog, machine: Machine) -> Bound:
     }
     ttl_s = plan.limits.session_ttl_ms / 1000
     vault = Vault(ttl_s=ttl_s, clock=machine.clock)
-    key = secrets.token_bytes(32)
 
     def token(event: Event) -> Token:
         def stand_in(form: str, label: str, text: str) -> str:
             if form == "hash":
-                return hashed(key, label, text)
+                return hashed(vault.hash_key, label, text)
             return vault.token(event.tenant, event.session or "", label, text)
 
         return stand_in

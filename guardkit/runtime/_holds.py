@@ -5,26 +5,31 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
-
-import anyio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from guardkit._util.forks import renewed_after_fork
-from guardkit._util.waking import Signal
 from guardkit.errors import CheckError, UsageError
+
+from ._hold import (
+    MOST_LISTED,
+    Bells,
+    Decision,
+    Hold,
+    HoldState,
+    fresh_hold,
+    known_hold_state,
+    named_decider,
+    shown_hold,
+    when_decided,
+)
 
 if TYPE_CHECKING:
     from ._holds_sqlite import Row, Store
-
-State = Literal["waiting", "approved", "denied", "expired"]
-STATES: tuple[State, ...] = ("waiting", "approved", "denied", "expired")
 
 MOST_WAITING = 10_000
 """Texts of one tenant that may wait."""
@@ -32,85 +37,8 @@ MOST_DECIDED = 10_000
 """Decided texts that a queue in memory keeps; beyond them the first decided is dropped."""
 MOST_CHARS = 1 << 28
 """What all texts of a queue in memory may take."""
-MOST_LISTED = 1000
 POLL_S = 1.0
 """How often a file is asked whether another process decided."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """One text that waits, or waited. Its repr shows neither the text nor why it was denied."""
-
-    tenant: str
-    session: str
-    policy: str
-    """The digest of the plan that held it."""
-    rules: tuple[str, ...]
-    surface: str
-    created: float
-    deadline: float
-    """When it expires, in seconds since 1970."""
-    payload: str = field(repr=False)
-    """What is to be delivered, as JSON text: once approved, and else."""
-    tool: str | None = None
-    approvers: tuple[str, ...] = ()
-    """Who may approve, as the policy names them. The queue knows nobody: its caller checks this."""
-    id: str = ""
-    """Given by the queue; nobody can guess it."""
-    state: State = "waiting"
-    decided_by: str | None = None
-    decided_at: float | None = None
-    reason: str = field(default="", repr=False)
-
-
-class Decision(NamedTuple):
-    """What an approval or a denial came to."""
-
-    took: bool
-    """Whether it was this one that decided. Of all that are tried, at most one is."""
-    hold: Hold | None
-    """As it is now: decided by this one, by another one, or expired. None where the id is wrong."""
-
-
-class HoldQueue(Protocol):
-    """Where held texts wait. From any thread; a text leaves `waiting` once and for good.
-
-    A text past its deadline is expired for everybody who asks, written down or not.
-    """
-
-    def add(self, hold: Hold) -> str:
-        """Have a text wait; its new id.
-
-        Raises:
-            CheckError: The queue is full or cannot be written. The text must not be delivered.
-        """
-
-    def get(self, id: str) -> Hold | None:
-        """What is held under an id."""
-
-    def list(
-        self, *, state: State | None = None, tenant: str | None = None, limit: int = MOST_LISTED
-    ) -> tuple[Hold, ...]:
-        """What is held, in the order in which it came."""
-
-    def approve(self, id: str, by: str) -> Decision:
-        """Let a waiting text be delivered."""
-
-    def deny(self, id: str, by: str, reason: str = "") -> Decision:
-        """Have a waiting text not delivered."""
-
-    def expire(self, now: float | None = None) -> tuple[Hold, ...]:
-        """Write down what came to its deadline; each is given back by one call only."""
-
-    def prune(self, before: float) -> int:
-        """Drop what was decided before that time, texts included; how many."""
-
-    async def wait(self, id: str) -> Hold:
-        """Wait until a text is decided or expires.
-
-        Raises:
-            UsageError: Nothing is held under this id.
-        """
 
 
 class MemoryHolds:
@@ -139,7 +67,7 @@ class MemoryHolds:
         self._most_waiting = most_waiting
         self._most_decided = most_decided
         self._most_chars = most_chars
-        self._bells = _Bells()
+        self._bells = Bells()
         self._lock = threading.RLock()
         self._holds: dict[str, Hold] = {}
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -157,7 +85,7 @@ class MemoryHolds:
         Raises:
             CheckError: The queue is full.
         """
-        hold = _new(hold)
+        hold = fresh_hold(hold)
         self.expire()
         with self._lock:
             size = len(hold.payload)
@@ -177,16 +105,16 @@ class MemoryHolds:
     def get(self, id: str) -> Hold | None:
         """What is held under an id."""
         hold = self._holds.get(id)
-        return None if hold is None else _shown(hold, self._clock())
+        return None if hold is None else shown_hold(hold, self._clock())
 
     def list(
-        self, *, state: State | None = None, tenant: str | None = None, limit: int = MOST_LISTED
+        self, *, state: HoldState | None = None, tenant: str | None = None, limit: int = MOST_LISTED
     ) -> tuple[Hold, ...]:
         """What is held, in the order in which it came."""
-        _known(state)
+        known_hold_state(state)
         now = self._clock()
         with self._lock:
-            holds = [_shown(hold, now) for hold in self._holds.values()]
+            holds = [shown_hold(hold, now) for hold in self._holds.values()]
         wanted = [
             hold for hold in holds if state in (None, hold.state) and tenant in (None, hold.tenant)
         ]
@@ -209,7 +137,7 @@ class MemoryHolds:
                 _, id = heapq.heappop(self._deadlines)
                 hold = self._holds.get(id)
                 if hold is not None and hold.state == "waiting":
-                    late[id] = self._settle(_shown(hold, now))
+                    late[id] = self._settle(shown_hold(hold, now))
         for id in late:
             self._bells.ring(id)
         return tuple(late.values())
@@ -228,16 +156,16 @@ class MemoryHolds:
         Raises:
             UsageError: Nothing is held under this id.
         """
-        return await _decided(self, self._bells, id, self._clock, float("inf"))
+        return await when_decided(self, self._bells, id, self._clock, float("inf"))
 
-    def _decide(self, id: str, state: State, by: str, reason: str) -> Decision:
-        _named(by)
+    def _decide(self, id: str, state: HoldState, by: str, reason: str) -> Decision:
+        named_decider(by)
         now = self._clock()
         with self._lock:
             hold = self._holds.get(id)
             if hold is None:
                 return Decision(False, None)
-            hold = _shown(hold, now)
+            hold = shown_hold(hold, now)
             if hold.state != "waiting":
                 return Decision(False, hold)
             hold = self._settle(
@@ -301,7 +229,7 @@ class SqliteHolds:
         self._unseal = unseal
         self._poll_s = poll_s
         self._busy_s = busy_s
-        self._bells = _Bells()
+        self._bells = Bells()
         self._kept: Store | None = None
 
     def __repr__(self) -> str:
@@ -344,7 +272,7 @@ class SqliteHolds:
             BindError: The file cannot be used.
             CheckError: The queue is full, or cannot be written.
         """
-        hold = _new(hold)
+        hold = fresh_hold(hold)
         if not self._store.insert(self._row(hold), self._clock(), self._most_waiting):
             raise CheckError("the queue of held texts is full")
         return hold.id
@@ -355,10 +283,10 @@ class SqliteHolds:
         return None if row is None else self._hold(row)
 
     def list(
-        self, *, state: State | None = None, tenant: str | None = None, limit: int = MOST_LISTED
+        self, *, state: HoldState | None = None, tenant: str | None = None, limit: int = MOST_LISTED
     ) -> tuple[Hold, ...]:
         """What is held, in the order in which it came."""
-        _known(state)
+        known_hold_state(state)
         whose = None if tenant is None else _spelled(tenant)
         return tuple(map(self._hold, self._store.select(state, whose, self._clock(), limit)))
 
@@ -373,7 +301,7 @@ class SqliteHolds:
     def expire(self, now: float | None = None) -> tuple[Hold, ...]:
         """Write down what came to its deadline; each is given back by one call only."""
         now = self._clock() if now is None else now
-        late = tuple(_shown(self._hold(row), now) for row in self._store.expire(now))
+        late = tuple(shown_hold(self._hold(row), now) for row in self._store.expire(now))
         for hold in late:
             self._bells.ring(hold.id)
         return late
@@ -390,10 +318,10 @@ class SqliteHolds:
         Raises:
             UsageError: Nothing is held under this id.
         """
-        return await _decided(self, self._bells, id, self._clock, self._poll_s)
+        return await when_decided(self, self._bells, id, self._clock, self._poll_s)
 
-    def _decide(self, id: str, state: State, by: str, reason: str) -> Decision:
-        _named(by)
+    def _decide(self, id: str, state: HoldState, by: str, reason: str) -> Decision:
+        named_decider(by)
         decision = json.dumps([by, reason])
         took, row = self._store.decide(_spelled(id), state, decision, self._clock())
         if took:
@@ -439,7 +367,7 @@ class SqliteHolds:
             reason=reason,
             payload=self._payload(row),
         )
-        return _shown(hold, self._clock())
+        return shown_hold(hold, self._clock())
 
     def _payload(self, row: Row) -> str:
         payload = row.payload.decode("utf-8", "surrogatepass")
@@ -453,80 +381,6 @@ class SqliteHolds:
             raise UsageError(f"a held text cannot be unsealed: {type(error).__name__}") from None
 
 
-# --- what both queues share
-
-
-def _new(hold: Hold) -> Hold:
-    if hold.state != "waiting" or hold.id:
-        raise UsageError("only a text that nobody has held yet can be added")
-    return replace(hold, id=f"hold_{secrets.token_urlsafe(16)}")
-
-
-def _shown(hold: Hold, now: float) -> Hold:
-    """The hold as it is now: past its deadline it waits no longer."""
-    if hold.state != "waiting" or now < hold.deadline:
-        return hold
-    return replace(hold, state="expired", decided_at=hold.deadline)
-
-
-def _known(state: str | None) -> None:
-    if state is not None and state not in STATES:
-        known = ", ".join(f"`{one}`" for one in STATES)
-        raise UsageError(f"a held text is in no such state; there are {known}")
-
-
-def _named(by: str) -> None:
-    if not isinstance(by, str) or not by:
-        raise UsageError("a decision needs the name of who decides")
-
-
 def _spelled(text: str) -> str:
     """One spelling in ASCII for every text, since SQLite takes no lone surrogates."""
     return json.dumps(text)[1:-1]
-
-
-class _Bells:
-    """Wakes the tasks of this process that wait for a hold."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self._signals: dict[str, list[Signal]] = {}
-        renewed_after_fork(self)
-
-    @contextmanager
-    def heard(self, id: str) -> Iterator[Signal]:
-        """A signal that is set when the hold is decided."""
-        signal = Signal()
-        with self.lock:
-            self._signals.setdefault(id, []).append(signal)
-        try:
-            yield signal
-        finally:
-            with self.lock:
-                rest = [one for one in self._signals.pop(id, ()) if one is not signal]
-                if rest:
-                    self._signals[id] = rest
-
-    def ring(self, id: str) -> None:
-        with self.lock:
-            signals = [*self._signals.get(id, ())]
-        for signal in signals:
-            signal.set()
-
-    def _renew(self) -> None:
-        self.lock = threading.Lock()
-        self._signals = {}  # those tasks wait in the other process
-
-
-async def _decided(
-    queue: HoldQueue, bells: _Bells, id: str, clock: Callable[[], float], poll_s: float
-) -> Hold:
-    while True:
-        with bells.heard(id) as signal:  # before the look: no decision falls in between
-            hold = queue.get(id)
-            if hold is None:
-                raise UsageError("nothing is held under this id")
-            if hold.state != "waiting":
-                return hold
-            with anyio.move_on_after(min(hold.deadline - clock(), poll_s)):
-                await signal.wait()

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-import threading
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from itertools import islice
 from time import monotonic
-from typing import Literal, NoReturn, overload
+from typing import Any, NoReturn
 
-from guardkit._util.forks import renewed_after_fork
 from guardkit.errors import UsageError
+
+from ._kept import ENTRY, Kept, KeptSession, Key
 
 DAY_S = 86_400.0
 MOST_SESSIONS = 100_000
@@ -30,8 +28,6 @@ MOST_CHARS = 1 << 26
 """What all values together may take; one session may take an eighth of it."""
 HASH_BYTES = 8
 
-_ENTRY = 128
-"""What an entry takes besides its characters."""
 _LONGEST_LABEL = 64
 _OUTSIDE_LABELS = re.compile(r"[^\w.-]+")
 _SHAPED = re.compile(r"\[[\w.-]{3,80}\]")
@@ -39,9 +35,6 @@ _SHAPED = re.compile(r"\[[\w.-]{3,80}\]")
 _SHAPED_IN_JSON = re.compile(r"\[[\w.\\-]{3,400}\]")
 """The same in a JSON text, where a letter may be written `\\u00c4`."""
 _NUMBERED = re.compile(r"\[[\w.-]{1,64}_[0-9]{1,12}\]")
-
-Key = tuple[str, str]
-"""(tenant, session)."""
 
 
 def hashed(key: bytes, label: str, value: str) -> str:
@@ -60,61 +53,11 @@ def hashed(key: bytes, label: str, value: str) -> str:
     return blake2b(told, key=key, digest_size=HASH_BYTES).hexdigest()
 
 
-class _Session:
-    """What one session knows."""
-
-    __slots__ = ("counts", "is_crowded", "reserved", "size", "tokens", "used", "values")
-
-    def __init__(self) -> None:
-        self.tokens: dict[tuple[str, str], str] = {}
-        """(label, value) -> token."""
-        self.values: dict[str, tuple[str, str]] = {}
-        """token -> (label, value), the oldest first."""
-        self.counts: dict[str, int] = {}
-        """The last number of each label."""
-        self.reserved: set[str] = set()
-        """What looks like a pseudonym and came with a text."""
-        self.is_crowded = False
-        """So much of that came that it is not kept: numbers are drawn by lot from now on."""
-        self.size = 0
-        self.used = 0.0
-
-    def __repr__(self) -> str:
-        return f"<session with {len(self.values)} pseudonyms>"
-
-    def number(self, label: str) -> str:
-        """A token that stands nowhere yet."""
-        while True:
-            if self.is_crowded:
-                count = 10**11 + secrets.randbelow(9 * 10**11)
-            else:
-                count = self.counts[label] = self.counts.get(label, 0) + 1
-            token = f"[{label}_{count}]"
-            if token not in self.reserved and token not in self.values:
-                return token
-
-    def drop_oldest(self) -> None:
-        token = next(iter(self.values))
-        known = self.values.pop(token)
-        del self.tokens[known]
-        self.size -= len(known[1]) + _ENTRY
-
-
-class _Tenant:
-    """The sessions of one tenant, the one idle longest first."""
-
-    __slots__ = ("sessions", "size")
-
-    def __init__(self) -> None:
-        self.sessions: OrderedDict[Key, None] = OrderedDict()
-        self.size = 0
-
-
 class Vault:
     """Keeps real values apart from their pseudonyms, by tenant and session, for a limited time.
 
-    It may be used from any number of threads. What it keeps never leaves this process: it cannot
-    be copied or serialised, and its repr counts only.
+    It may be used from any number of threads. It cannot be copied or serialised, and its repr
+    counts only: what it keeps leaves this process by `memory_of` and in no other way.
 
     Args:
         ttl_s: A session is forgotten so long after its last use.
@@ -144,25 +87,16 @@ class Vault:
         if min(max_sessions, max_values, max_chars) < 1 or not ttl_s > 0:
             raise UsageError("the limits of a vault have to be positive")
         self._ttl_s = ttl_s
-        self._clock = clock
-        self._max_sessions = max_sessions
-        self._max_values = max_values
-        self._max_chars = max_chars
-        self._max_share = max(1, max_chars // 8)
-        self._lock = threading.Lock()
-        self._sessions: OrderedDict[Key, _Session] = OrderedDict()
-        """The one idle longest first. INVARIANT: this and `_tenants` name the same sessions."""
-        self._tenants: dict[str, _Tenant] = {}
-        self._size = 0
-        renewed_after_fork(self)
+        self._kept = Kept(clock, max_sessions, max_values, max_chars)
 
     def __repr__(self) -> str:
-        values = sum(len(session.values) for session in list(self._sessions.values()))
-        return f"<Vault: {values} pseudonyms in {len(self._sessions)} sessions>"
+        sessions = list(self._kept.sessions.values())
+        values = sum(len(session.values) for session in sessions)
+        return f"<Vault: {values} pseudonyms in {len(sessions)} sessions>"
 
     def __len__(self) -> int:
         """How many sessions are kept."""
-        return len(self._sessions)
+        return len(self._kept.sessions)
 
     def __reduce__(self) -> NoReturn:
         raise UsageError("a vault cannot be copied or serialised: its values stay in this process")
@@ -177,27 +111,24 @@ class Vault:
             value: The value.
         """
         label = _OUTSIDE_LABELS.sub("_", label)[:_LONGEST_LABEL] or "_"
-        known = (label, value)
-        with self._lock:
-            kept = self._use((tenant, session))
-            token = kept.tokens.get(known)
+        all_kept = self._kept
+        with all_kept.lock:
+            kept = all_kept.use((tenant, session), self._ttl_s)
+            token = kept.tokens.get((label, value))
             if token is not None:
                 return token
             token = kept.number(label)
-            size = len(value) + _ENTRY
-            if size > self._max_share:
+            size = len(value) + ENTRY
+            if size > all_kept.max_share:
                 return token  # too large to keep: it stays what it is, and is never given back
             while kept.values and (
-                len(kept.values) >= self._max_values or kept.size + size > self._max_share
+                len(kept.values) >= all_kept.max_values or kept.size + size > all_kept.max_share
             ):
                 before = kept.size
                 kept.drop_oldest()
-                self._grow(tenant, kept.size - before)
-            kept.tokens[known] = token
-            kept.values[token] = known
-            kept.size += size
-            self._grow(tenant, size)
-            self._make_room((tenant, session))
+                all_kept.grow(tenant, kept.size - before)
+            all_kept.grow(tenant, kept.put(token, label, value))
+            all_kept.make_room((tenant, session))
             return token
 
     def reserve(self, tenant: str, session: str, text: str) -> None:
@@ -208,25 +139,27 @@ class Vault:
         """
         if "[" not in text:
             return
-        found = set(islice((hit[0] for hit in _NUMBERED.finditer(text)), self._max_values + 1))
+        all_kept = self._kept
+        most = all_kept.max_values
+        found = set(islice((hit[0] for hit in _NUMBERED.finditer(text)), most + 1))
         if not found:
             return
-        with self._lock:
-            kept = self._use((tenant, session))
+        with all_kept.lock:
+            kept = all_kept.use((tenant, session), self._ttl_s)
             if kept.is_crowded:
                 return
             fresh = [token for token in found - kept.reserved if token not in kept.values]
-            size = sum(map(len, fresh)) + len(fresh) * _ENTRY
+            size = sum(map(len, fresh)) + len(fresh) * ENTRY
             count = len(kept.reserved) + len(fresh)
-            if count > self._max_values or kept.size + size > self._max_share:
-                size = -sum(len(token) + _ENTRY for token in kept.reserved)
+            if count > most or kept.size + size > all_kept.max_share:
+                size = -sum(len(token) + ENTRY for token in kept.reserved)
                 kept.is_crowded = True
                 kept.reserved = set()
             else:
                 kept.reserved.update(fresh)
             kept.size += size
-            self._grow(tenant, size)
-            self._make_room((tenant, session))
+            all_kept.grow(tenant, size)
+            all_kept.make_room((tenant, session))
 
     def restore(self, tenant: str, session: str, text: str, *, as_json: bool = False) -> str:
         """The text with the session's pseudonyms replaced by what they stand for, once.
@@ -241,7 +174,7 @@ class Vault:
             return text
         if not as_json:
             wanted = set(_SHAPED.findall(text))
-            values = self._values((tenant, session), wanted) if wanted else {}
+            values = self.values((tenant, session), wanted) if wanted else {}
             return _replaced(text, values, as_json=False) if values else text
         return self.restorer(tenant, session, as_json=True).restore(text)
 
@@ -261,94 +194,77 @@ class Vault:
         It knows the pseudonyms given out so far. Those that a rule puts into the very text it
         restores come later, and stay: else no rule could keep a value from a reply.
         """
-        with self._lock:
-            kept = self._use((tenant, session), must_exist=True)
+        with self._kept.lock:
+            kept = self._kept.use((tenant, session), self._ttl_s, must_exist=True)
             tokens = tuple(kept.values) if kept is not None else ()
         return Restorer(self, (tenant, session), tokens, as_json=as_json)
 
     def forget(self, tenant: str, session: str) -> None:
         """The session is over; its values are dropped now."""
-        with self._lock:
-            if (tenant, session) in self._sessions:
-                self._drop((tenant, session))
+        with self._kept.lock:
+            if (tenant, session) in self._kept.sessions:
+                self._kept.drop((tenant, session))
 
     def forget_all(self) -> None:
         """Every session is over."""
-        with self._lock:
-            self._sessions.clear()
-            self._tenants.clear()
-            self._size = 0
+        with self._kept.lock:
+            self._kept.clear()
 
     def expire(self) -> None:
         """Drop sessions that were idle too long; every other call does so too."""
-        with self._lock:
-            self._sweep(self._clock())
+        with self._kept.lock:
+            self._kept.sweep(self._kept.clock())
 
-    # --- inside, under the lock
+    # --- what another vault goes on with
 
-    def _values(self, key: Key, wanted: Iterable[str]) -> dict[str, str]:
-        with self._lock:
-            kept = self._use(key, must_exist=True)
+    @property
+    def hash_key(self) -> bytes:
+        """The key of `hashed`; vaults that have it in common give the same hashes."""
+        return self._kept.hash_key
+
+    @hash_key.setter
+    def hash_key(self, key: bytes) -> None:
+        if not 16 <= len(key) <= 64:
+            raise UsageError("a key for hashes has 16 to 64 bytes")
+        self._kept.hash_key = bytes(key)
+
+    def follow(self, old: Vault) -> None:
+        """Go on with all that another vault keeps, and will keep: from now on it is kept once.
+
+        How long a session is kept is up to the vault that used it last.
+        """
+        self._kept = old._kept
+
+    def memory_of(self, tenant: str, session: str) -> dict[str, Any] | None:
+        """All that is kept of a session, real values included, as data that JSON can hold."""
+        with self._kept.lock:
+            kept = self._kept.sessions.get((tenant, session))
+            is_over = kept is None or kept.until <= self._kept.clock()
+            return None if kept is None or is_over else kept.written()
+
+    def remember(self, tenant: str, session: str, memory: Mapping[str, Any] | None) -> None:
+        """Have a session know just what `memory_of` gave, here or elsewhere.
+
+        Raises:
+            UsageError: It gave no such thing.
+        """
+        if memory is None:
+            self.forget(tenant, session)
+            return
+        try:
+            kept = KeptSession.read(memory)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UsageError("this is no memory of a vault") from None
+        with self._kept.lock:
+            self._kept.replace((tenant, session), kept, self._ttl_s)
+
+    def values(self, key: Key, wanted: Iterable[str]) -> dict[str, str]:
+        """What those of the tokens stand for that the session has given out."""
+        with self._kept.lock:
+            kept = self._kept.use(key, self._ttl_s, must_exist=True)
             if kept is None:
                 return {}
             return {token: kept.values[token][1] for token in wanted if token in kept.values}
-
-    @overload
-    def _use(self, key: Key) -> _Session: ...
-    @overload
-    def _use(self, key: Key, *, must_exist: Literal[True]) -> _Session | None: ...
-    def _use(self, key: Key, *, must_exist: bool = False) -> _Session | None:
-        """The session; its time to live begins anew."""
-        now = self._clock()
-        self._sweep(now)
-        kept = self._sessions.get(key)
-        if kept is None:
-            if must_exist:
-                return None
-            if len(self._sessions) >= self._max_sessions:
-                most = max(self._tenants.values(), key=lambda tenant: len(tenant.sessions))
-                self._drop(next(iter(most.sessions)))
-            kept = self._sessions[key] = _Session()
-            self._tenants.setdefault(key[0], _Tenant()).sessions[key] = None
-        kept.used = now
-        self._sessions.move_to_end(key)
-        self._tenants[key[0]].sessions.move_to_end(key)
-        return kept
-
-    def _sweep(self, now: float) -> None:
-        while self._sessions:
-            key, oldest = next(iter(self._sessions.items()))
-            if now - oldest.used < self._ttl_s:
-                return
-            self._drop(key)
-
-    def _drop(self, key: Key) -> None:
-        kept = self._sessions.pop(key)
-        tenant = self._tenants[key[0]]
-        del tenant.sessions[key]
-        self._grow(key[0], -kept.size)
-        if not tenant.sessions:
-            del self._tenants[key[0]]
-
-    def _grow(self, tenant: str, size: int) -> None:
-        self._size += size
-        self._tenants[tenant].size += size
-
-    def _make_room(self, key: Key) -> None:
-        """Forget sessions of the tenant that takes most, but never the one in use."""
-        while self._size > self._max_chars:
-            most = max(self._tenants.values(), key=lambda tenant: tenant.size)
-            victims = (victim for victim in most.sessions if victim != key)
-            victim = next(victims, None) or next(one for one in self._sessions if one != key)
-            self._drop(victim)
-
-    def _renew(self) -> None:
-        """In a new process: a lock that another thread held would never be released."""
-        if self._lock.locked():
-            self._sessions.clear()
-            self._tenants.clear()
-            self._size = 0
-        self._lock = threading.Lock()
 
 
 class Restorer:
@@ -419,7 +335,7 @@ class Restorer:
         names = {name for name in shape.findall(text) if name in self._names}
         if not names:
             return text
-        known = self._vault._values(self._key, {self._names[name] for name in names})
+        known = self._vault.values(self._key, {self._names[name] for name in names})
         values = {name: known[self._names[name]] for name in names if self._names[name] in known}
         return _replaced(text, values, as_json=self._as_json)
 

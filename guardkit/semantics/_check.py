@@ -33,6 +33,7 @@ from ._policy import (
     atoms_of,
     check_of,
 )
+from ._rollout import Rollout, roll_out
 from ._rules import DEFAULT_TIERS, read_rule, read_tiers
 from ._scope import OVERLAY_ROOTS, Scope
 from ._state import (
@@ -65,19 +66,21 @@ def check(
     params: Mapping[str, ast.Value] | None = None,
     today: date | None = None,
     overlays: Iterable[Source] = (),
+    rollout: Source | None = None,
 ) -> Checked:
     """Check one policy or module file with everything it uses.
 
     Reports all mistakes at once. The policy is there exactly when no diagnostic is an error.
     `params` override the defaults of the file's own parameters; `today` decides which exemptions
     have ended (given for reproducible runs). `overlays` are what a deployment adds: their `use` and
-    `apply` count as if the file said them, and nothing else in them does.
+    `apply` count as if the file said them, and nothing else in them does. `rollout` is the TOML
+    file that says how far a deployment has come: it changes the modes of rules.
     """
     parsed = parse(source)
     if not any(isinstance(node, ast.Header) for node in parsed.file.declarations):
         return Checked(None, parsed.diagnostics)
     scope = Scope(parsed.file, catalog, library, today or date.today(), tiers=DEFAULT_TIERS)
-    policy = _Reader(scope, dict(params or {}), overlays).read()
+    policy = _Reader(scope, dict(params or {}), overlays, rollout).read()
     found = scope.report
     if not parsed.is_clean:
         others = [d for d in found if d.is_error and d.code.slug not in _NEED_THE_WHOLE_FILE]
@@ -100,6 +103,7 @@ _NEED_THE_WHOLE_FILE = frozenset(
         "missing-clause",
         "no-active-rules",
         "on-error-missing",
+        "overlay-weakens",
         "rewrite-without-spans",
         "type-mismatch",
         "unknown-check",
@@ -128,12 +132,17 @@ class _Reader:
     """Reads the declarations of the root file in the order in which they need each other."""
 
     def __init__(
-        self, scope: Scope, overrides: dict[str, ast.Value], overlays: Iterable[Source]
+        self,
+        scope: Scope,
+        overrides: dict[str, ast.Value],
+        overlays: Iterable[Source],
+        rollout: Source | None,
     ) -> None:
         self.scope = scope
         self.overrides = overrides
         # A module is no deployment: nothing is added to one.
         self.sources = () if scope.is_module else tuple(overlays)
+        self.rollout = None if scope.is_module else rollout
         self.overlays: list[Scope] = []
 
     def read(self) -> CheckedPolicy | None:
@@ -146,7 +155,11 @@ class _Reader:
             # Names, findings and modules of both are one; only places tell them apart.
             self.overlays.append(replace(scope, file=parsed.file, roots=OVERLAY_ROOTS))
         prepare(scope, self._overridden(), self.overlays)
-        rules = self._rules()
+        own = self._rules()
+        # What a test expects and an exemption lifts is the policy's to say, wherever it runs; what
+        # acts, is counted and is watched depends on this deployment.
+        rolled = None if self.rollout is None else roll_out(scope, self.rollout, own)
+        rules = own if rolled is None else rolled.rules
         defaults = read_defaults(scope)
         if defaults.hold_back is not None:
             _bounded_on_streams(scope, rules)
@@ -154,17 +167,17 @@ class _Reader:
         model = read_model(scope)
         windows = self._named("window", lambda b: read_window(scope, b, rules))
         sequences = self._named("sequence", lambda b: read_sequence(scope, b))
-        exemptions = self._exemptions(rules)
+        exemptions = self._exemptions(own)
         tests = [
             case
             for node in scope.file.declarations
             if isinstance(node, ast.Test)
-            for case in read_test(scope, node, rules)
+            for case in read_test(scope, node, own)
         ]
         probes = self._named("probe", lambda b: read_probe(scope, b))
         monitors = self._named("monitor", lambda b: read_monitor(scope, b, rules))
         if header.kind == "policy":
-            self._has_active_rules(header, rules)
+            self._has_active_rules(header, own, rolled)
         if any(diagnostic.is_error for diagnostic in scope.report):
             return None
         ranks = {tier.name: rank for rank, tier in enumerate(scope.tiers)}
@@ -270,32 +283,48 @@ class _Reader:
             return
         rules[applied.name] = applied
 
-    def _has_active_rules(self, header: ast.Header, rules: dict[str, Rule]) -> None:
+    def _has_active_rules(
+        self, header: ast.Header, own: dict[str, Rule], rolled: Rollout | None
+    ) -> None:
         scope = self.scope
         if any(diagnostic.is_error for diagnostic in scope.report):
             return  # a rule that is wrong is not a rule that is missing
+        rules = own if rolled is None else rolled.rules
         active = [rule for rule in rules.values() if rule.mode != "retired"]
+        if active and any(rule.mode == "enforce" for rule in active):
+            return
+        policy = header.name.text
+        # Whose doing it is: that of the policy, or of its overlay.
+        is_rolled = rolled is not None and any(
+            rule.mode == "enforce" or (not active and rule.mode == "shadow")
+            for rule in own.values()
+        )
+        place = rolled.place if rolled is not None and is_rolled else scope.place(header.name)
         if not active:
             library = [
                 f"{alias}.{name}" for alias, m in scope.modules.items() for name in m.rule_blocks
             ]
             advice = "write a `rule`, or `apply` one of a module"
-            if rules:
+            if is_rolled:
+                advice = "the overlay retires every rule: leave those that should act"
+            elif rules:
                 advice = "every rule is retired: remove the `mode` of those that should act"
             elif library:
                 advice = f"library rules act through `apply`, such as `apply {library[0]}`"
             scope.error(
                 "no-active-rules",
-                header.name,
-                f"no rule of `{header.name.text}` is active, so it lets everything through",
+                place,
+                f"no rule of `{policy}` is active, so it lets everything through",
                 help=advice,
             )
-        elif all(rule.mode == "shadow" for rule in active):
+        else:
             scope.error(
                 "all-shadow",
-                header.name,
-                f"every rule of `{header.name.text}` is in shadow, so it lets everything through",
-                help="remove the `mode` of those that should act",
+                place,
+                f"every rule of `{policy}` is in shadow, so it lets everything through",
+                help="enforce those that should act, if only for a share of the sessions"
+                if is_rolled
+                else "remove the `mode` of those that should act",
             )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from guardkit._util.lazily import loader
 
 from . import _ast as ast
+from ._characters import check_characters
 from ._comments import comments_of
 from ._decode import decode
 from ._parse import EDITION, Parsed, parse
@@ -19,6 +20,7 @@ __all__ = [
     "Parsed",
     "ast",
     "build_tables",
+    "check_characters",
     "comments_of",
     "decode",
     "format_file",

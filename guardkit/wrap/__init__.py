@@ -2,6 +2,7 @@
 
 from ._callables import named_callable, takes_text
 from ._find_texts import Lens
+from ._fresh import Judgements
 from ._guarding import Guarding, Streaming
 from ._replied import text_of as reply_text
 from ._replied import text_of_chunk as chunk_text
@@ -10,6 +11,7 @@ from ._wrap import Decorator, WrapOptions, wrap
 __all__ = [
     "Decorator",
     "Guarding",
+    "Judgements",
     "Lens",
     "Streaming",
     "WrapOptions",

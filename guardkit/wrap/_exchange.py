@@ -11,7 +11,7 @@ from guardkit.errors import Blocked, UsageError
 from guardkit.types import Ledger, Record, Verdict
 
 from ._find_texts import MISSING, Lens, Source, Texts
-from ._fresh import Judgements, digests_of
+from ._fresh import Judgements, Seen, digests_of
 from ._guarding import Guarding, Restoring, Sources
 from ._inject import inject
 from ._judge import Judged, Turn, judge
@@ -187,18 +187,19 @@ class Exchange:
         if not any(is_asking(each) for each, is_counted in asks if not is_counted):
             turn.is_begun = True
         changes: dict[Path, Any] = {}
-        went: dict[bytes, bool] = {}
+        went: Seen = {}
+        policy: str = getattr(self.guard, "digest", "")
         for parts, digest, again in zip(by_message, digests, counted, strict=True):
-            went[digest.own] = True
-            if not known.get(digest.place):
+            went[digest.own] = None
+            if known.get(digest.place) == policy:
+                went[digest.place] = policy
+            else:
                 judged = yield from judge(parts, keys, turn=turn, waits=self._waits, again=again)
                 if (verdict := judged.ends) is not None:
                     return self.block(verdict)
                 changes |= judged.changes
-                went[digest.place] = not judged.changes
-            else:
-                went[digest.place] = True
-        self.judgements.remember(key, went)
+                went[digest.place] = None if judged.changes else policy
+        self.judgements.note(key, went)
         return put(messages, changes)
 
     def _through_lens(

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
+from guardkit._util.forks import renewed_after_fork
+from guardkit.errors import UsageError
+
 from ._parts import Part
 
 MOST_SESSIONS = 10_000
@@ -18,36 +21,85 @@ MOST_MESSAGES = 4_000
 
 Key = tuple[str, str]
 """(tenant, session)."""
+Seen = dict[bytes, str | None]
+"""Digests of what went on, the oldest first: the policy under which it passed as it is, or None."""
+
+_VERSION = 1
+"""Of what `memory_of` gives. Another shape gets another number."""
+_NONE = -1
 
 
 class Judgements:
     """Remembers messages that went on, each by the digest of all up to it.
 
-    So a history that was edited anywhere is judged again from there on. Of each it is kept whether
-    it passed as it is: one that was rewritten is judged, and rewritten, every time.
+    So a history that was edited anywhere is judged again from there on. Of each it is kept under
+    which policy it passed as it is: another policy judges it again, and one that was rewritten is
+    judged, and rewritten, every time. Neither counts it a second time.
+
+    One of them may be given to any number of wrapped callables, of one guard and of those that
+    follow it (`wrap(known=…)`); then what one of them judged is known to all. It may be used from
+    any number of threads.
     """
 
     def __init__(self) -> None:
-        self._seen: LRUCache[Key, dict[bytes, bool]] = LRUCache(MOST_SESSIONS)
+        self._seen: LRUCache[Key, Seen] = LRUCache(MOST_SESSIONS)
+        self._renew()
+        renewed_after_fork(self)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
 
-    def known(self, key: Key, digests: Iterable[bytes]) -> dict[bytes, bool]:
-        """Those of the digests that went on before, and whether as they are."""
+    def __repr__(self) -> str:
+        return f"<Judgements of {len(self._seen)} sessions>"
+
+    def known(self, key: Key, digests: Iterable[bytes]) -> Seen:
+        """Those of the digests that went on before, and under which policy as they are."""
         with self._lock:
             seen = self._seen.get(key)
             return {digest: seen[digest] for digest in digests if digest in seen} if seen else {}
 
-    def remember(self, key: Key, judged: Mapping[bytes, bool]) -> None:
-        """These went on; each as it is, or rewritten."""
+    def note(self, key: Key, went: Mapping[bytes, str | None]) -> None:
+        """These went on; each as it is under a policy, or rewritten."""
         with self._lock:
             seen = self._seen.get(key)
             if seen is None:
                 seen = self._seen[key] = {}
-            for digest, is_as_it_was in judged.items():
+            for digest, policy in went.items():
                 seen.pop(digest, None)
-                seen[digest] = is_as_it_was
+                seen[digest] = policy
             while len(seen) > MOST_MESSAGES:
                 del seen[next(iter(seen))]
+
+    def forget(self, session: str, *, tenant: str = "") -> None:
+        """The session is over."""
+        with self._lock:
+            self._seen.pop((tenant, session), None)
+
+    def memory_of(self, session: str, *, tenant: str = "") -> dict[str, Any]:
+        """What is known of a session, as data that JSON can hold: digests, no text."""
+        with self._lock:
+            seen = dict(self._seen.get((tenant, session), {}))
+        policies = sorted({policy for policy in seen.values() if policy is not None})
+        number: dict[str | None, int] = {policy: i for i, policy in enumerate(policies)}
+        number[None] = _NONE
+        pairs = [[digest.hex(), number[policy]] for digest, policy in seen.items()]
+        return {"v": _VERSION, "policies": policies, "seen": pairs}
+
+    def remember(self, session: str, memory: Mapping[str, Any], *, tenant: str = "") -> None:
+        """Know of a session just what `memory_of` gave, in this process or another one.
+
+        Raises:
+            UsageError: It gave no such thing, or it is of another version.
+        """
+        if not isinstance(memory, Mapping) or memory.get("v") != _VERSION:
+            raise UsageError(f"these are no judgements of version {_VERSION}")
+        try:
+            policy = dict(enumerate(map(str, memory["policies"]))) | {_NONE: None}
+            seen: Seen = {bytes.fromhex(digest): policy[at] for digest, at in memory["seen"]}
+        except (KeyError, TypeError, ValueError):
+            raise UsageError("these are no judgements of a session") from None
+        with self._lock:
+            self._seen[tenant, session] = seen
 
 
 class Digests(NamedTuple):

@@ -50,7 +50,7 @@ class Guarding(Protocol):
     """A guard, seen from the callable around which it is put.
 
     More is used where a guard has it: `needs_session`, true where a text without a session makes
-    no sense;
+    no sense; `digest`, which says that another policy has come and judges a history again;
     `clear(text, surface) -> bool`, true when the text passes whatever the context and there is
     nothing to record; `unread(on) -> Verdict` for parts that cannot be read;
     `await_hold(hold) -> Verdict` and `aawait_hold(hold) -> Verdict`, which wait for an approval.

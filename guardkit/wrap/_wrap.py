@@ -22,6 +22,7 @@ from guardkit.errors import UsageError
 
 from ._exchange import Exchange, Options, Per, Prepared, Stopped, Streamed, Tell
 from ._find_texts import Lens, TextOption, find_texts
+from ._fresh import Judgements
 from ._guarding import Context, Guarding
 from ._inject import place_for
 from ._judge import GOES
@@ -53,6 +54,7 @@ class WrapOptions(TypedDict, total=False):
     within: float
     watch: Watch | None
     ledger: Tell | None
+    known: Judgements | None
 
 
 class Decorator(Protocol):
@@ -89,6 +91,7 @@ def wrap(
     within: float = REVISED_WITHIN_S,
     watch: Watch | None = None,
     ledger: Tell | None = None,
+    known: Judgements | None = None,
 ) -> Callable[P, R] | Decorator:
     """Put a guard around a callable that asks a model.
 
@@ -111,6 +114,9 @@ def wrap(
         watch: Told of every verdict that is more than a pass, before it is carried out. The
             rounds of a revision stand in its ledger.
         ledger: Told at the end of every exchange what it came to, and which layer made it so.
+        known: Which messages of a session were judged before. Callables that share it, of this
+            guard or of one that follows it, judge and count none of them twice; without it each
+            has its own.
 
     Returns:
         A callable of the same kind and signature.
@@ -131,6 +137,7 @@ def wrap(
         "within": within,
         "watch": watch,
         "ledger": ledger,
+        "known": known,
     }
     if function is None:
         return cast("Decorator", functools.partial(wrap, guard, **options))
@@ -154,6 +161,7 @@ def wrap(
         Options(on_block, on_hold, within, reply, fixed, per_call, watch, ledger),
         place_for(texts, name) if inject and guard.system_prompt else None,
         made or str,
+        Judgements() if known is None else known,
     )
     return cast("Callable[P, R]", _around(exchange, function))
 

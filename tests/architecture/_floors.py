@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("semantics",),
     ("plan", "models"),
     ("checks", "packs", "runtime", "telemetry", "wrap"),
-    ("guard",),
+    ("guard", "shared"),
     (
         "integrations",
         "server",

@@ -68,6 +68,37 @@ test "a rival is not named" { output "Ask Acme."  expect block by no_rivals }
 """
 
 
+_ROLLED = b"""guardkit 1
+policy support
+  owner "ai-risk@northbank.example"
+
+use "std/secrets" version "1" as secrets
+apply secrets.no_leak
+check insults = words { list ["idiot", "moron"] }
+check rivals = words { list ["acme"] }
+rule no_abuse { tier safety  on input, output  when insults  then block "No insults, please." }
+rule no_rivals { tier guidelines  on output  when rivals  then block "Let's stay with Northbank." }
+test "an insult and a rival" {
+  output "Ask Acme, you idiot."
+  expect block by no_abuse, no_rivals, secrets.no_leak
+}
+"""
+
+
+def rolled(overlay: str | bytes) -> Build:
+    """A policy that is deployed with an overlay."""
+
+    def build() -> list[Diagnostic]:
+        Path("support.guard").write_bytes(_ROLLED)
+        content = overlay if isinstance(overlay, bytes) else overlay.encode()
+        Path("north.toml").write_bytes(content)
+        checked = compile_file("support.guard", std=STD, today=TODAY, overlay="north.toml")
+        planned = plan_findings(checked.policy) if checked.policy else ()
+        return [*checked.diagnostics, *planned]
+
+    return build
+
+
 def loaded(edit: Callable[[str], str]) -> Build:
     """A saved plan that was changed by hand."""
 
@@ -96,7 +127,41 @@ BUILT: dict[str, Build] = {
     "GK307-bad-plan-damaged": loaded(lambda saved: saved[: len(saved) // 2]),
     "GK307-bad-plan-newer": loaded(lambda saved: saved.replace('plan": 1', 'plan": 99', 1)),
     "GK307-bad-plan-other-file": loaded(lambda saved: '{"tools": []}'),
+    "GK119-invisible-character-in-overlay": rolled("[rules]\nno_\u200babuse = 'shadow'\n"),
+    "GK122-too-large-overlay": rolled("# north\n" * 32_001),
+    "GK124-not-utf8-overlay": rolled("# süd\n[rules]\n".encode("latin-1")),
+    "GK202-unknown-rule-in-overlay": rolled(
+        '[rules]\nno_rival = "shadow"\n\n[weaken]\nallow = ["no_abuses"]\n'
+    ),
+    "GK208-duplicate-name-in-overlay": rolled(
+        '[rules]\n"secrets.no_leak" = "enforce"\nsecrets.no_leak = "enforce"\n'
+    ),
+    "GK248-no-active-rules-in-overlay": rolled(
+        '[rules]\nno_rivals = "retired"\nno_abuse = "retired"\nsecrets.no_leak = "retired"\n'
+        '\n[weaken]\nallow = ["no_abuse", "secrets.no_leak"]\n'
+    ),
+    "GK249-all-shadow-in-overlay": rolled(
+        '[rules]\nno_rivals = "retired"\nno_abuse = "shadow"\nsecrets.no_leak = "shadow"\n'
+        '\n[weaken]\nallow = ["no_abuse", "secrets.no_leak"]\n'
+    ),
+    "GK262-unknown-choice-in-overlay": rolled('[rules]\nno_rivals = "shadwo"\n'),
+    "GK266-out-of-range-in-overlay": rolled('[rules]\nno_rivals = "0%"\nno_abuse = "150%"\n'),
     "GK278-unknown-override": built(_FITS, word_to_stop=["acme"]),
+    "GK281-bad-overlay": rolled('[rule]\nno_rivals = "shadow"\n'),
+    "GK281-bad-overlay-deep": rolled("[rules]\n" + "a." * 16 + 'a = "shadow"\n'),
+    "GK281-bad-overlay-empty": rolled(b""),
+    "GK281-bad-overlay-long-line": rolled("[rules]\n# " + "north " * 200 + "\n"),
+    "GK281-bad-overlay-no-list": rolled('[rules]\n\n[weaken]\nallow = "no_abuse"\n'),
+    "GK281-bad-overlay-no-table": rolled('rules = "shadow"\nweaken = ["no_abuse"]\n'),
+    "GK281-bad-overlay-no-text": rolled("[rules]\nno_rivals = 10\nno_abuse = {}\n"),
+    "GK281-bad-overlay-no-toml": rolled("[rules]\nno_rivals = shadow\n"),
+    "GK281-bad-overlay-not-closed": rolled('[rules]\n\n[weaken]\nallow = ["no_abuse"'),
+    "GK281-bad-overlay-nested": rolled("[rules]\nno_rivals = [" + "[\n" * 3_000),
+    "GK282-overlay-weakens": rolled('[rules]\nno_abuse = "shadow"\nno_rivals = "shadow"\n'),
+    "GK282-overlay-weakens-a-share": rolled('[rules]\nno_abuse = "99.5%"\n'),
+    "GK283-unused-permission": rolled(
+        '[rules]\nno_abuse = "enforce"\n\n[weaken]\nallow = ["no_rivals", "no_abuse"]\n'
+    ),
 }
 
 

@@ -29,6 +29,7 @@ HEADINGS = ("What it means", "Why it matters", "Wrong", "Right")
 SHOWN_AS_TEXT = frozenset(
     # Files that cannot be read, files too large for a page, mistakes made outside the policy.
     {"GK122", "GK123", "GK124", "GK125", "GK126", "GK127", "GK278", "GK306", "GK307", "GK424"}
+    | {"GK281", "GK282", "GK283"}  # a file beside the policy
     | {"GK279", "GK430"}  # two hundred lines, a text of 600 characters
 )
 

@@ -431,3 +431,31 @@ def test_an_untrusted_key_later_stops_the_next_load(tmp_path: Path) -> None:
         path.write_bytes(pem(9)[1])
     with pytest.raises(BindError, match="no key that signed it is trusted"):
         guard_of(made)
+
+
+# --- under an overlay
+
+
+def test_an_overlay_speaks_of_the_rules_of_packs_too(tmp_path: Path) -> None:
+    made = with_pack(tmp_path)
+    made.enforce("scam", percent=40, today=TODAY)
+    path = tmp_path / "north.toml"
+
+    def rule(text: str) -> tuple[str, float]:
+        path.write_text(text)
+        checked = compile_text(POLICY, packs=installed(made.folder, TODAY), overlay=path)
+        assert checked.policy is not None, checked.diagnostics
+        acts = checked.policy.rule("scam.stop")
+        return acts.mode, acts.share
+
+    allow = '[weaken]\nallow = ["scam.stop"]\n'
+    assert rule("[rules]\n") == ("enforce", 40)
+    assert rule('[rules]\nscam.stop = "enforce"\n') == ("enforce", 100)
+    assert rule('[rules]\nscam.stop = "41%"\n') == ("enforce", 41)
+    assert rule('[rules]\nscam.stop = "39%"\n' + allow) == ("enforce", 39)
+    assert rule('[rules]\nscam.stop = "shadow"\n' + allow) == ("shadow", 100)
+    path.write_text('[rules]\nscam.stop = "39%"\n')
+    with pytest.raises(PolicyError, match=r"`scam\.stop` stands in tier `safety`"):
+        loads(POLICY, packs=made.folder, today=today, overlay=path)
+    with pytest.raises(PolicyError, match=r"no rule of the policy is called `scam\.stop`"):
+        loads(POLICY, overlay=path)

@@ -22,7 +22,7 @@ import anyio
 import pytest
 
 from guardkit.errors import BindError, CheckError, UsageError
-from guardkit.runtime._holds import Decision, Hold, HoldQueue, MemoryHolds, SqliteHolds
+from guardkit.runtime import Decision, Hold, HoldQueue, MemoryHolds, SqliteHolds
 
 ROOT = Path(__file__).parents[2]
 SECRET = "wire 9,000 EUR to Mallory"

@@ -392,7 +392,7 @@ def test_no_repr_shows_a_value(vault: Vault) -> None:
     vault.token("", "s", "CARD", "4111")
     restorer = vault.restorer("", "s")
     restorer.feed("secret [CAR")
-    inner = next(iter(vault._sessions.values()))
+    inner = next(iter(vault._kept.sessions.values()))
     for thing in (vault, restorer, inner):
         assert "4111" not in repr(thing)
         assert "CAR" not in repr(thing)

@@ -140,7 +140,12 @@ def _judge(old: CheckedPolicy, new: CheckedPolicy) -> _Judge:
             case "rule", "for session":
                 return before == "yes"
             case "rule", "share":
-                return after != "" and (before == "" or _percent(after) < _percent(before))
+                # A rule that comes into force for a share does more than it did in shadow.
+                return (
+                    name in acts[0]
+                    and after != ""
+                    and (before == "" or _percent(after) < _percent(before))
+                )
             case "rule", "then":
                 one, other = (side.get(name) for side in acts)
                 return one is not None and other is not None and _does_less(one, other)

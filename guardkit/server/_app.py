@@ -1,0 +1,180 @@
+"""The server as an ASGI application: routes, who may call, how many at once, a proper end."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from guardkit.errors import AuditError, CheckError
+from guardkit.shared import Busy
+
+from ._house import House, Route
+from ._http import Fault, Headers, Reply, Request, Streamed, Within
+from ._json import write_json
+from ._wire import ClientLeft, Receive, Scope, Send, Wire
+from .dialects import fault_body
+
+_SOON: Final[Headers] = (("retry-after", "1"),)
+
+
+class App:
+    """Serves what a house holds.
+
+    Args:
+        house: Policies, keys, counters and all that is shared by requests.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._inside: set[_Flight] = set()
+        self._is_stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI conversation."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(Wire(scope, receive, send, self._house.settings.most_body))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with anyio.create_task_group() as group:
+                await self._house.open(group)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._house.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new requests; those inside may end, and are ended once the time is over."""
+        self._is_stopping = True
+        self._house.stop()
+        with anyio.move_on_after(seconds):
+            while self._inside:
+                await anyio.sleep(0.05)
+        for flight in list(self._inside):
+            flight.cut()
+        with anyio.move_on_after(2.0):
+            while self._inside:
+                await anyio.sleep(0.01)
+
+    # --- one request
+
+    async def _serve(self, wire: Wire) -> None:
+        flight = _Flight()
+        self._inside.add(flight)
+        route = self._house.routes.get(wire.path)
+        try:
+            async with anyio.create_task_group() as group:
+                flight.group = group
+                if route is not None and route.is_proxied:
+                    group.start_soon(self._watch, wire, flight)
+                await self._answer(wire, route)
+                group.cancel_scope.cancel()
+            if flight.reason == "shutdown":
+                await self._end(wire, route)
+        finally:
+            self._inside.discard(flight)
+
+    async def _watch(self, wire: Wire, flight: _Flight) -> None:
+        await wire.left()
+        flight.leave()
+
+    async def _answer(self, wire: Wire, route: Route | None) -> None:
+        own: Headers = (("x-guardkit-decision", wire.decision),)
+        request: Request | None = None
+        try:
+            request = wire.request()
+            reply = await self._made(wire, route, request)
+            if isinstance(reply, Streamed):
+                await wire.stream(reply, own)
+            else:
+                await wire.reply(reply, own)
+            return
+        except ClientLeft:
+            return
+        except Fault as raised:
+            fault = raised
+        except Busy:
+            message = "another request of this session is under way"
+            fault = Fault(429, "session_busy", message, _SOON)
+        except (AuditError, CheckError):
+            fault = Fault(503, "not_available", "the request could not be judged")
+        except Exception as error:  # noqa: BLE001 - a bug is an answer too, and says nothing
+            self._house.log.event("bug", error=type(error).__name__)
+            fault = Fault(500, "internal_error", "an internal error: the request was not served")
+        if wire.has_begun:
+            # The stream cannot become an error any more: it must not look like a whole reply.
+            raise ConnectionResetError
+        if request is not None and (route is None or route.needs_key) and not request.is_told:
+            self._house.faulted(request, "other" if route is None else route.name, fault)
+        await wire.reply(self._fault(wire, route, fault), own)
+
+    async def _made(self, wire: Wire, route: Route | None, request: Request) -> Reply | Streamed:
+        if route is None:
+            raise Fault(404, "not_found", "there is nothing at this path")
+        handler = route.handlers.get(wire.method)
+        if handler is None:
+            allowed = ", ".join(sorted(route.handlers))
+            raise Fault(405, "method_not_allowed", f"use {allowed} here", (("allow", allowed),))
+        if self._is_stopping and not route.is_always:
+            self._house.counters.shed("draining")
+            raise Fault(503, "stopping", "the server is stopping", (("retry-after", "1"),))
+        if not route.needs_key:
+            return await handler(request)
+        self._house.know(request)
+        stack = AsyncExitStack()
+        try:
+            await stack.enter_async_context(self._house.admitted(request))
+            reply = await handler(request)
+        except BaseException:
+            await stack.aclose()
+            raise
+        if not isinstance(reply, Streamed):
+            await stack.aclose()
+            return reply
+        return reply._replace(source=Within(reply.source, stack))
+
+    def _fault(self, wire: Wire, route: Route | None, fault: Fault) -> Reply:
+        family = route.family if route is not None else "openai"
+        body = write_json(fault_body(family, fault, wire.decision))
+        return Reply(fault.status, body, headers=fault.headers)
+
+    async def _end(self, wire: Wire, route: Route | None) -> None:
+        """The server stops, and the reply is not whole: say so in the reply itself."""
+        fault = Fault(503, "stopping", "the server is stopping", (("retry-after", "1"),))
+        if wire.has_begun:
+            await wire.end(b"event: error\ndata: " + self._fault(wire, route, fault).body + b"\n\n")
+        else:
+            own: Headers = (("x-guardkit-decision", wire.decision),)
+            await wire.reply(self._fault(wire, route, fault), own)
+
+
+class _Flight:
+    """A request under way."""
+
+    __slots__ = ("group", "reason")
+
+    def __init__(self) -> None:
+        self.group: TaskGroup | None = None
+        self.reason = ""
+
+    def leave(self) -> None:
+        """The client has gone: nothing of it costs any more."""
+        self._stop("client")
+
+    def cut(self) -> None:
+        """The server stops."""
+        self._stop("shutdown")
+
+    def _stop(self, reason: str) -> None:
+        if self.group is not None:
+            self.reason = self.reason or reason
+            self.group.cancel_scope.cancel()

@@ -1,0 +1,219 @@
+"""Runs the server: uvicorn, its limits, its workers, its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGINT, SIGTERM, signal
+from socket import socket as Socket  # noqa: N812 - the function below holds one
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, Final
+
+from guardkit.errors import BindError
+
+from ._admin import admin_token
+from ._app import App
+from ._house import House, Loading
+from ._logs import Log, quiet_libraries
+from ._settings import Settings
+from ._workers import run_workers
+
+if TYPE_CHECKING:
+    from uvicorn import Config, Server
+
+NEEDED: Final = ("httptools", "orjson", "uvicorn", "uvloop", "watchfiles")
+MOST_HEADERS: Final = 32 << 10
+"""Bytes of all headers of a request."""
+SLOWEST_HEAD_S: Final = 10.0
+"""How long a request may take to say its headers."""
+MOST_CONNECTIONS: Final = 4_096
+
+
+def refuse(settings: Settings) -> None:
+    """Refuse settings that do not fit together.
+
+    Raises:
+        BindError: Every reason.
+    """
+    problems: list[str] = []
+    is_alone = settings.host in ("127.0.0.1", "::1", "localhost")
+    if not is_alone and settings.keys is None and not settings.insecure:
+        problems.append(
+            f"at `{settings.host}` others can call: give `--keys FILE`, or say `--insecure`"
+        )
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        problems.append("`--tls-cert` and `--tls-key` belong together")
+    if settings.workers > 1 and settings.redis is None:
+        problems.append("workers share sessions, quotas and holds through `--redis URL`: give one")
+    for name in ("tls_cert", "tls_key", "reports"):
+        path = getattr(settings, name)
+        if path is not None and not Path(path).exists():
+            problems.append(f"there is no `{path}`")
+    if problems:
+        raise BindError(*problems)
+
+
+def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) -> int:
+    """Run until a signal says stop; the exit code.
+
+    Args:
+        settings: What the operator chose.
+        loading: Makes a guard of a policy file.
+        say: Tells people what they have to know at the start.
+
+    Raises:
+        BindError: It cannot run here.
+        PolicyError: The policy does not compile.
+    """
+    refuse(settings)
+    if any(find_spec(name) is None for name in NEEDED):
+        raise BindError("a server needs its own packages: install `guardkit[serve]`")
+    import uvicorn
+
+    log = Log.to_stderr(settings.log_format)
+    quiet_libraries(log)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and stops, we say
+    token = admin_token(os.environ)
+    if token.is_new:
+        say(f"the admin token of this run: {token.text}")
+    if settings.workers == 1:
+        app = App(House(settings, loading, token.text, log))
+        server = _server(_config(app, settings), app, settings.drain_s)
+        _announce(settings, say)
+        server.run()
+        return 0 if server.started else 2
+
+    def work(socket: Socket) -> int:
+        app = App(House(settings, loading, token.text, log))
+        server = _server(_config(app, settings), app, settings.drain_s)
+        server.run(sockets=[socket])
+        return 0 if server.started else 2
+
+    config = uvicorn.Config(str, host=settings.host, port=settings.port, log_config=None)
+    socket = config.bind_socket()
+    _announce(settings, say)
+    return run_workers(settings.workers, partial(work, socket), settings.drain_s + 10)
+
+
+def _announce(settings: Settings, say: Callable[[str], object]) -> None:
+    scheme = "http" if settings.tls_cert is None else "https"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    say(f"{scheme}://{host}:{settings.port} guards with {settings.policy}")
+
+
+def _config(app: App, settings: Settings) -> Config:
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=_protocol(),
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, round(settings.drain_s)) + 5,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def _server(config: Config, app: App, drain_s: float) -> Server:
+    import uvicorn
+
+    class Draining(uvicorn.Server):
+        """A server that lets what is under way come to its end before it stops."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn's own raises the signal once more at the end: a clean stop is no death by it.
+            if current_thread() is not main_thread():
+                yield
+                return
+            before = {each: signal(each, self.handle_exit) for each in (SIGINT, SIGTERM)}
+            try:
+                yield
+            finally:
+                for each, handler in before.items():
+                    signal(each, handler)
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            for server in self.servers:
+                server.close()
+            for socket in sockets or ():
+                socket.close()
+            await app.drain(drain_s)
+            await super().shutdown(sockets=None)
+
+    return Draining(config)
+
+
+def _protocol() -> type:
+    """The HTTP/1.1 reader with the limits that it lacks: slow and large headers."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Bounded(HttpToolsProtocol):
+        _timer: Any = None
+        _size = 0
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._begin()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self._timer is None and (self.cycle is None or self.cycle.response_complete):
+                self._begin()
+            super().data_received(data)
+
+        def on_message_begin(self) -> None:
+            self._size = 0
+            super().on_message_begin()
+
+        def on_url(self, url: bytes) -> None:
+            self._count(len(url))
+            super().on_url(url)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._count(len(name) + len(value))
+            super().on_header(name, value)
+
+        def on_headers_complete(self) -> None:
+            self._stop()
+            super().on_headers_complete()
+
+        def _count(self, size: int) -> None:
+            self._size += size
+            if self._size > MOST_HEADERS:
+                raise ValueError("the headers are too large")
+
+        def _begin(self) -> None:
+            self._timer = self.loop.call_later(SLOWEST_HEAD_S, self._too_slow)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _too_slow(self) -> None:
+            self._timer = None
+            if not self.transport.is_closing():
+                self.transport.close()
+
+    return Bounded

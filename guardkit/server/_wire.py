@@ -1,0 +1,152 @@
+"""One request on its ASGI channel: read within limits, answered once, ended properly."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import anyio
+
+from ._http import EVENTS, Fault, Headers, Reply, Request, Streamed
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+SLOWEST_BYTES: Final = 4_096
+"""Bytes a second that a body has to come with, after the first seconds."""
+PATIENCE_S: Final = 10.0
+_ONCE: Final = frozenset({
+    "authorization", "x-api-key", "api-key", "content-type", "content-length", "content-encoding",
+    "x-guardkit-session", "x-guardkit-context", "x-guardkit-csrf", "origin", "cookie", "host",
+    "anthropic-version", "anthropic-beta", "openai-beta", "openai-organization", "openai-project",
+    "idempotency-key", "traceparent",
+})  # fmt: skip
+"""Headers that two readers may read differently where they come twice."""
+
+
+class Wire:
+    """One request and the way back.
+
+    Args:
+        scope: What ASGI says of the request.
+        receive: Gives what comes.
+        send: Takes what goes.
+        most: Bytes of a body.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._is_read = anyio.Event()
+        self.decision = secrets.token_urlsafe(16)
+        self.path: str = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+        """As it was sent: a path that is spelled in another way is another path."""
+        self.method: str = scope["method"]
+        self.has_begun = False
+        """Whether something of the reply was sent."""
+
+    def request(self) -> Request:
+        """The request.
+
+        Raises:
+            Fault: A header stands there twice.
+        """
+        headers: dict[str, str] = {}
+        for raw, value in self._scope["headers"]:
+            name = raw.decode("latin-1")
+            if name in headers and name in _ONCE:
+                raise Fault(400, "header_twice", "a header of the request stands there twice")
+            said = value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {said}" if name in headers else said
+        asked = self._scope.get("query_string", b"").decode("latin-1")
+        try:
+            query = dict(parse_qsl(asked, max_num_fields=20))
+        except ValueError:
+            raise Fault(400, "bad_query", "the query has too many fields") from None
+        client = self._scope.get("client")
+        return Request(
+            self.method,
+            self.path,
+            query,
+            headers,
+            client[0] if client else "",
+            self.decision,
+            self.body,
+        )
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            Fault: It is too large, or comes too slowly.
+        """
+        said = dict(self._scope["headers"]).get(b"content-length", b"0")
+        if not said.isdigit() or int(said) > self._most:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        begun = anyio.current_time()
+        while True:
+            allowed = PATIENCE_S + size / SLOWEST_BYTES
+            with anyio.move_on_after(max(begun + allowed - anyio.current_time(), 0)) as scope:
+                message = await self._receive()
+            if scope.cancelled_caught:
+                raise Fault(408, "too_slow", "the body came too slowly", (("connection", "close"),))
+            if message["type"] != "http.request":
+                raise ClientLeft
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > self._most:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                self._is_read.set()
+                return b"".join(pieces)
+
+    def _too_large(self) -> Fault:
+        message = f"the body is larger than {self._most:,} bytes"
+        return Fault(413, "body_too_large", message, (("connection", "close"),))
+
+    async def left(self) -> None:
+        """Back once the client has gone."""
+        await self._is_read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def reply(self, reply: Reply, headers: Headers) -> None:
+        """Send a whole reply."""
+        await self._begin(reply.status, reply.kind, (*reply.headers, *headers), len(reply.body))
+        await self._send({"type": "http.response.body", "body": reply.body})
+
+    async def stream(self, reply: Streamed, headers: Headers) -> None:
+        """Send a reply as it comes; its source is closed whatever happens."""
+        async with aclosing(reply.source) as source:  # type: ignore[type-var]  # a generator
+            await self._begin(reply.status, reply.kind, (*reply.headers, *headers), None)
+            async for piece in source:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.end()
+
+    async def end(self, last: bytes = b"") -> None:
+        """Send the last piece of a stream."""
+        await self._send({"type": "http.response.body", "body": last})
+
+    async def _begin(self, status: int, kind: str, headers: Headers, size: int | None) -> None:
+        lines = [(b"content-type", f"{kind}; charset=utf-8" if kind == EVENTS else kind)]
+        if size is not None:
+            lines.append((b"content-length", str(size)))
+        if kind == EVENTS:
+            lines.append((b"cache-control", "no-cache"))
+            lines.append((b"x-accel-buffering", "no"))
+        raw = [(name, value.encode("latin-1")) for name, value in lines]
+        raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.has_begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+class ClientLeft(Exception):  # noqa: N818 - nobody is there to hear of an error
+    """The client went away."""

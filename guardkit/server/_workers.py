@@ -1,0 +1,94 @@
+"""Several processes on one socket: begun, replaced when one dies, ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+SOON_S: Final = 5.0
+"""A worker that ends sooner than this after its start could not begin."""
+PAUSE_S: Final = 1.0
+
+
+def run_workers(number: int, work: Callable[[], int], patience_s: float) -> int:
+    """Run a function in so many processes until a signal says stop; the exit code.
+
+    The parent has to be without threads: the processes are forks of it.
+
+    Args:
+        number: How many.
+        work: What each does; it ends by itself when it gets SIGTERM.
+        patience_s: How long they may take to end before they are killed.
+    """
+    begun: dict[int, float] = {}
+    stopping: list[int] = []
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.append(signum)
+        for child in begun:
+            os.kill(child, signal.SIGTERM)
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    code = 0
+    try:
+        for _ in range(number):
+            begun[_forked(work)] = time.monotonic()
+        while begun and not stopping:
+            child, status = _ended()
+            if child not in begun:
+                continue
+            took_s = time.monotonic() - begun.pop(child)
+            if stopping:
+                break
+            if took_s < SOON_S:
+                # It would only fail again: nothing is served by half of what was asked for.
+                code = os.waitstatus_to_exitcode(status) or 2
+                stop(signal.SIGTERM, None)
+                break
+            time.sleep(PAUSE_S)
+            begun[_forked(work)] = time.monotonic()
+        _reap(begun, patience_s)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    return abs(code)
+
+
+def _forked(work: Callable[[], int]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 101
+    try:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        code = work()
+    except KeyboardInterrupt:
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _ended() -> tuple[int, int]:
+    """A worker that ended; (0, 0) where none did."""
+    # A wait without end would be resumed after the handler of a signal (PEP 475).
+    time.sleep(0.1)
+    try:
+        return os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return 0, 0
+
+
+def _reap(begun: dict[int, float], patience_s: float) -> None:
+    until = time.monotonic() + patience_s
+    while begun:
+        child, _ = _ended()
+        begun.pop(child, None)
+        if time.monotonic() > until:
+            for left in begun:
+                os.kill(left, signal.SIGKILL)
+            until += 1.0

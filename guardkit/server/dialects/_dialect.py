@@ -1,0 +1,159 @@
+"""What the proxy needs to know of a dialect, and what all dialects of one family share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, Literal, Protocol
+
+from .._http import Fault
+from ._asked import Asked
+
+Family = Literal["openai", "anthropic"]
+Send = Callable[[Any, dict[str, Any], list[Any]], Awaitable[Any]]
+"""Asks upstream: what is known of the exchange, the named texts, all other text."""
+Event = dict[str, Any]
+
+
+class Refused:
+    """A block before the model was asked: the message, to be said in the dialect of the request."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+class Unreadable(Exception):  # noqa: N818 - what upstream said, not what went wrong here
+    """What upstream said has not the shape of a reply: it was not judged and is not delivered."""
+
+
+class Flow:
+    """How many characters of a stream came in and have not gone out, when they were most."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self.held = 0
+
+    def came(self, text: object) -> None:
+        """So much came in."""
+        if isinstance(text, str):
+            self._inside += len(text)
+            self.held = max(self.held, self._inside)
+
+    def went(self, text: object) -> None:
+        """So much went out; a rule may have made it longer or shorter."""
+        if isinstance(text, str):
+            self._inside = max(self._inside - len(text), 0)
+
+
+class Events(Protocol):
+    """One stream: what is judged of its events, and what is put back around it."""
+
+    held: int
+    """Characters that were held back, when they were most."""
+
+    def take(self, event: Event) -> Event | None:
+        """What is to be judged of an event; None where nothing of it goes on.
+
+        Raises:
+            Unreadable: It is none of this dialect.
+        """
+
+    def give(self, event: Event) -> Event:
+        """An event as the client gets it."""
+
+    def refusal(self, message: str) -> list[Event]:
+        """A whole stream that says a message, for a block before the model was asked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what was taken came to the end that the dialect has."""
+
+    def closing(self, *, is_blocked: bool) -> list[Event]:
+        """What the client still has to hear at the end."""
+
+
+class Dialect(Protocol):
+    """One way to ask a model."""
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    family: ClassVar[Family]
+    text: ClassVar[tuple[str, ...]]
+    """The parameters of `call` that hold text of no special kind."""
+    ends_with_done: ClassVar[bool]
+    """Whether the last thing that a stream says is `[DONE]`."""
+    injects: ClassVar[bool]
+    """Whether the context layer has a place in the arguments of `call`."""
+
+    def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
+        """A request, taken apart.
+
+        Raises:
+            Fault: It is malformed, or asks for what cannot be guarded.
+        """
+
+    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
+        """The callable that a guard is put around."""
+
+    def reply(self, reply: Mapping[str, Any], asked: Asked) -> tuple[dict[str, Any], Event]:
+        """What is to be judged of a whole reply, and the head that is not.
+
+        Raises:
+            Unreadable: It is none.
+        """
+
+    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+        """The reply as the client gets it."""
+
+    def refusal(self, message: str, asked: Asked, decision: str) -> Event:
+        """A whole reply that says a message."""
+
+    def events(self, asked: Asked, decision: str) -> Events:
+        """The reader of one stream."""
+
+    def chunk(self, event: Event) -> tuple[str, Event]:
+        """The kind of an event, where the dialect names it, and its data."""
+
+
+# --- faults
+
+
+def fault_body(family: Family, fault: Fault, decision: str) -> Event:
+    """A fault in the shape that a family's clients know."""
+    if family == "anthropic":
+        said = {"type": _anthropic_type(fault), "message": fault.message}
+        return {"type": "error", "error": said, "request_id": decision}
+    return {
+        "error": {
+            "message": fault.message,
+            "type": _openai_type(fault),
+            "param": None,
+            "code": fault.code,
+        }
+    }
+
+
+def _openai_type(fault: Fault) -> str:
+    if fault.code == "guardkit_blocked":
+        return fault.code
+    known = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    return known.get(fault.status, "server_error" if fault.status >= 500 else _INVALID)
+
+
+def _anthropic_type(fault: Fault) -> str:
+    if fault.code == "guardkit_blocked":
+        return fault.code
+    known = {
+        401: "authentication_error",
+        403: "permission_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        503: "overloaded_error",
+        529: "overloaded_error",
+    }
+    return known.get(fault.status, "api_error" if fault.status >= 500 else _INVALID)
+
+
+_INVALID = "invalid_request_error"
