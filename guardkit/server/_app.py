@@ -14,7 +14,7 @@ from guardkit.shared import Busy
 from ._house import House, Route
 from ._http import Fault, Headers, Reply, Request, Streamed, Within
 from ._json import write_json
-from ._wire import ClientLeft, Receive, Scope, Send, Wire
+from ._wire import Buffers, ClientLeft, Receive, Scope, Send, Wire
 from .dialects import fault_body
 
 _SOON: Final[Headers] = (("retry-after", "1"),)
@@ -31,13 +31,15 @@ class App:
         self._house = house
         self._inside: set[_Flight] = set()
         self._is_stopping = False
+        self._buffers = Buffers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI conversation."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(Wire(scope, receive, send, self._house.settings.most_body))
+            most = self._house.settings.most_body
+            await self._serve(Wire(scope, receive, send, most, self._buffers))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -82,6 +84,7 @@ class App:
                 await self._end(wire, route)
         finally:
             self._inside.discard(flight)
+            wire.close()
 
     async def _watch(self, wire: Wire, flight: _Flight) -> None:
         await wire.left()
@@ -130,6 +133,8 @@ class App:
         if not route.needs_key:
             return await handler(request)
         self._house.know(request)
+        # Before a place is taken: a body that comes slowly must not keep anybody else out.
+        await request.read()
         stack = AsyncExitStack()
         try:
             await stack.enter_async_context(self._house.admitted(request))

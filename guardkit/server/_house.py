@@ -35,7 +35,7 @@ from ._logs import Log
 from ._policies import Loaded, Policies
 from ._proxy import Proxy
 from ._send import Sender
-from ._settings import Settings
+from ._settings import LOCAL, Settings
 from ._spans import Spans
 from ._tenant import OPEN
 from ._upstream import Upstream
@@ -232,6 +232,9 @@ class House:
             Fault: Nobody's.
         """
         if self._keys is None:
+            if self.settings.host in LOCAL and _host_of(request) not in LOCAL:
+                # A page whose name was made to mean this machine: no browser may call through it.
+                raise Fault(421, "other_host", "this server answers for this machine only")
             request.tenant = OPEN
             return
         tenant = self._keys.tenant_of(key_of(request))
@@ -458,6 +461,12 @@ class House:
         made = await self.reload()
         is_refused = any(one["outcome"] == "refused" for one in made)
         return Reply(422 if is_refused else 200, write_json({"policies": list(made)}))
+
+
+def _host_of(request: Request) -> str:
+    """The host that a client thinks it speaks to, without its port."""
+    name = request.headers.get("host", "").lower()
+    return name.partition("]")[0].lstrip("[") if name.startswith("[") else name.partition(":")[0]
 
 
 def _is(given: str, wanted: str) -> bool:

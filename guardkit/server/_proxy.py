@@ -109,8 +109,7 @@ class Proxy:
             if about.events is not None:
                 stack.push_async_callback(result.aclose)
                 return await self._streamed(about, result, about.events)
-            whole = self._dialect.whole(result, about.head, is_blocked=about.is_blocked)
-            return Reply(200, write_json(whole), JSON, self._headers(about))
+            return Reply(200, write_json(self._whole(about, result)), JSON, self._headers(about))
         except Blocked as blocked:
             raise self._fault(about, blocked.verdict) from None
         except Unserved as error:
@@ -137,6 +136,15 @@ class Proxy:
             yield self._bytes(event)
         if self._dialect.ends_with_done:
             yield event_bytes(b"[DONE]")
+
+    def _whole(self, about: Exchange, judged: Event) -> Event:
+        stopped = about.stopped
+        # A revision that passed was told of, too, and its reply is the model's.
+        if stopped is None or (stopped.action == "revise" and not _says(judged, stopped.text)):
+            return self._dialect.whole(judged, about.head)
+        # Made anew: a field nobody knows may hold the very text that was stopped.
+        made = self._dialect.refusal(stopped.text, about.asked, about.request.decision)
+        return {**made, **about.head}
 
     def _fault(self, about: Exchange, verdict: Verdict) -> Fault:
         message = verdict.message or verdict.text
@@ -176,9 +184,9 @@ class Proxy:
         about.has_streamed = True
         try:
             if first is not None:
-                yield self._bytes(events.give(first))
+                yield self._bytes(_given(about, events, first))
                 async for event in relayed:
-                    yield self._bytes(events.give(event))
+                    yield self._bytes(_given(about, events, event))
             await about.turn.save()
             about.status = 200
             for event in events.closing(is_blocked=about.is_blocked):
@@ -217,6 +225,24 @@ class Proxy:
 
 
 _GENERIC: Final = "the model gave no reply that could be judged"
+
+
+def _given(about: Exchange, events: Events, event: Event) -> Event:
+    stopped = about.stopped
+    return events.give(event) if stopped is None else events.end(event, stopped.text)
+
+
+def _says(judged: Event, message: str) -> bool:
+    """Whether a whole reply says a message and nothing else."""
+    said = judged.get("choices") or judged.get("output") or [judged]
+    for each in said:
+        inner = each.get("message", each)
+        texts = inner.get("content", inner.get("text"))
+        if type(texts) is list and len(texts) == 1 and type(texts[0]) is dict:
+            texts = texts[0].get("text")
+        if texts != message:
+            return False
+    return True
 
 
 def _unreadable(about: Exchange) -> Fault:

@@ -20,7 +20,7 @@ from ._admin import admin_token
 from ._app import App
 from ._house import House, Loading
 from ._logs import Log, quiet_libraries
-from ._settings import Settings
+from ._settings import LOCAL, Settings
 from ._workers import run_workers
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NEEDED: Final = ("httptools", "orjson", "uvicorn", "uvloop", "watchfiles")
 MOST_HEADERS: Final = 32 << 10
 """Bytes of all headers of a request."""
+MOST_UNREAD: Final = 4 * MOST_HEADERS
+"""Bytes that may come without being the whole of anything: of one header, address or trailer."""
 SLOWEST_HEAD_S: Final = 10.0
 """How long a request may take to say its headers."""
 MOST_CONNECTIONS: Final = 4_096
@@ -41,7 +43,7 @@ def refuse(settings: Settings) -> None:
         BindError: Every reason.
     """
     problems: list[str] = []
-    is_alone = settings.host in ("127.0.0.1", "::1", "localhost")
+    is_alone = settings.host in LOCAL
     if not is_alone and settings.keys is None and not settings.insecure:
         problems.append(
             f"at `{settings.host}` others can call: give `--keys FILE`, or say `--insecure`"
@@ -168,6 +170,8 @@ def _protocol() -> type:
     class Bounded(HttpToolsProtocol):
         _timer: Any = None
         _size = 0
+        _unread = 0
+        _is_head = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -180,11 +184,24 @@ def _protocol() -> type:
         def data_received(self, data: bytes) -> None:
             if self._timer is None and (self.cycle is None or self.cycle.response_complete):
                 self._begin()
+            self._unread += len(data)
             super().data_received(data)
+            # The parser tells of a header when it is whole, and until then keeps what comes.
+            if self._unread > MOST_UNREAD and not self.transport.is_closing():
+                self.transport.abort()
 
         def on_message_begin(self) -> None:
             self._size = 0
+            self._is_head = True
             super().on_message_begin()
+
+        def on_body(self, body: bytes) -> None:
+            self._unread = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._unread = 0
+            super().on_message_complete()
 
         def on_url(self, url: bytes) -> None:
             self._count(len(url))
@@ -192,10 +209,13 @@ def _protocol() -> type:
 
         def on_header(self, name: bytes, value: bytes) -> None:
             self._count(len(name) + len(value))
-            super().on_header(name, value)
+            if self._is_head:  # what stands behind the body is no header of the request
+                super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
             self._stop()
+            self._is_head = False
+            self._unread = 0
             super().on_headers_complete()
 
         def _count(self, size: int) -> None:

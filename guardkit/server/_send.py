@@ -12,7 +12,7 @@ from ._http import EVENTS, JSON, Fault, Headers
 from ._json import MOST_REPLY_WORK, read_json, write_json
 from ._sse import BrokenStream, EventReader
 from ._upstream import Answer, Unserved, Upstream
-from .dialects import Dialect, Event, Events, Unreadable
+from .dialects import Dialect, Event, Events, Unreadable, without_odds
 
 # fmt: off
 FORWARDED: Final = (
@@ -73,9 +73,8 @@ class Sender:
             await answer.aclose()
             raise Unserved("no JSON", 502, "upstream_broken")
         try:
-            judged, about.head = self._dialect.reply(
-                read_json(await answer.body(), what="reply", most=MOST_REPLY_WORK), about.asked
-            )
+            said = _read(await answer.body(), "reply", most=MOST_REPLY_WORK)
+            judged, about.head = self._dialect.reply(said, about.asked)
         except (Fault, Unreadable):
             raise Unserved("unreadable reply", 502, "upstream_broken") from None
         return judged
@@ -127,7 +126,15 @@ def _took(about: Exchange, begun: float) -> None:
 
 
 def _taken(data: str, events: Events) -> Event | None:
-    return events.take(read_json(data.encode(), what="event"))
+    return events.take(_read(data.encode(), "event"))
+
+
+def _read(data: bytes, what: str, **most: int) -> Event:
+    said = read_json(data, what=what, **most)
+    # Escaped, the name looks like another one.
+    if b"logprobs" in data or b"\\u" in data:
+        said = without_odds(said)
+    return said
 
 
 def _returned(headers: Mapping[str, str]) -> Headers:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+LOCAL: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Where only this machine can call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 SLOWEST_BYTES: Final = 4_096
 """Bytes a second that a body has to come with, after the first seconds."""
 PATIENCE_S: Final = 10.0
+SLOWEST_READ_S: Final = 60.0
+"""How long a client may take nothing of a stream."""
+MOST_BUFFERED: Final = 512 << 20
+"""Bytes of all bodies that are held at once."""
 _ONCE: Final = frozenset({
     "authorization", "x-api-key", "api-key", "content-type", "content-length", "content-encoding",
     "x-guardkit-session", "x-guardkit-context", "x-guardkit-csrf", "origin", "cookie", "host",
@@ -26,6 +30,29 @@ _ONCE: Final = frozenset({
     "idempotency-key", "traceparent",
 })  # fmt: skip
 """Headers that two readers may read differently where they come twice."""
+
+
+class Buffers:
+    """What the bodies of all requests take together."""
+
+    def __init__(self, most: int = MOST_BUFFERED) -> None:
+        self._left = most
+
+    def take(self, size: int) -> None:
+        """So much more came.
+
+        Raises:
+            Fault: There is no room for it.
+        """
+        self._left -= size
+        if self._left < 0:
+            self._left += size
+            message = "the server is busy: try again soon"
+            raise Fault(503, "overloaded", message, (("retry-after", "1"),))
+
+    def give_back(self, size: int) -> None:
+        """So much is not needed any more."""
+        self._left += size
 
 
 class Wire:
@@ -36,13 +63,19 @@ class Wire:
         receive: Gives what comes.
         send: Takes what goes.
         most: Bytes of a body.
+        buffers: What all bodies may take together.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, most: int, buffers: Buffers
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._most = most
+        self._buffers = buffers
+        self._body: bytes | None = None
+        self._size = 0
         self._is_read = anyio.Event()
         self.decision = secrets.token_urlsafe(16)
         self.path: str = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
@@ -84,16 +117,17 @@ class Wire:
         """The whole body.
 
         Raises:
-            Fault: It is too large, or comes too slowly.
+            Fault: It is too large, or comes too slowly, or there is no room for it.
         """
+        if self._body is not None:
+            return self._body
         said = dict(self._scope["headers"]).get(b"content-length", b"0")
         if not said.isdigit() or int(said) > self._most:
             raise self._too_large()
         pieces: list[bytes] = []
-        size = 0
         begun = anyio.current_time()
         while True:
-            allowed = PATIENCE_S + size / SLOWEST_BYTES
+            allowed = PATIENCE_S + self._size / SLOWEST_BYTES
             with anyio.move_on_after(max(begun + allowed - anyio.current_time(), 0)) as scope:
                 message = await self._receive()
             if scope.cancelled_caught:
@@ -101,12 +135,19 @@ class Wire:
             if message["type"] != "http.request":
                 raise ClientLeft
             pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if size > self._most:
+            self._buffers.take(len(pieces[-1]))
+            self._size += len(pieces[-1])
+            if self._size > self._most:
                 raise self._too_large()
             if not message.get("more_body", False):
                 self._is_read.set()
-                return b"".join(pieces)
+                self._body = b"".join(pieces)
+                return self._body
+
+    def close(self) -> None:
+        """The request is over: its body makes room for others."""
+        self._buffers.give_back(self._size)
+        self._size, self._body = 0, None
 
     def _too_large(self) -> Fault:
         message = f"the body is larger than {self._most:,} bytes"
@@ -128,7 +169,12 @@ class Wire:
         async with aclosing(reply.source) as source:  # type: ignore[type-var]  # a generator
             await self._begin(reply.status, reply.kind, (*reply.headers, *headers), None)
             async for piece in source:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                with anyio.move_on_after(SLOWEST_READ_S) as scope:
+                    await self._send(
+                        {"type": "http.response.body", "body": piece, "more_body": True}
+                    )
+                if scope.cancelled_caught:
+                    raise ClientLeft  # it takes nothing: what waits for it must not wait for ever
         await self.end()
 
     async def end(self, last: bytes = b"") -> None:

@@ -14,6 +14,8 @@ from guardkit.errors import CheckError, UsageError
 
 WAIT_S = 0.5
 """How long one command, or one try to connect, may take."""
+QUEUE_S = 2.0
+"""How long to wait for a connection, where all are in use."""
 MOST_CONNECTIONS = 64
 
 Arg = str | bytes | int | float
@@ -164,7 +166,7 @@ def _options(*, is_async: bool = False) -> dict[str, Any]:
         retry = Retry(NoBackoff(), 1)
     return {
         "max_connections": MOST_CONNECTIONS,
-        "timeout": WAIT_S,
+        "timeout": QUEUE_S,
         "socket_timeout": WAIT_S,
         "socket_connect_timeout": WAIT_S,
         # A connection that broke while it was idle is made anew, once; every program may run twice.

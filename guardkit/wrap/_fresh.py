@@ -27,6 +27,7 @@ Seen = dict[bytes, str | None]
 _VERSION = 1
 """Of what `memory_of` gives. Another shape gets another number."""
 _NONE = -1
+_DIGEST_BYTES = 16
 
 
 class Judgements:
@@ -82,8 +83,12 @@ class Judgements:
         policies = sorted({policy for policy in seen.values() if policy is not None})
         number: dict[str | None, int] = {policy: i for i, policy in enumerate(policies)}
         number[None] = _NONE
-        pairs = [[digest.hex(), number[policy]] for digest, policy in seen.items()]
-        return {"v": _VERSION, "policies": policies, "seen": pairs}
+        return {
+            "v": _VERSION,
+            "policies": policies,
+            "digests": b"".join(seen).hex(),
+            "under": [number[policy] for policy in seen.values()],
+        }
 
     def remember(self, session: str, memory: Mapping[str, Any], *, tenant: str = "") -> None:
         """Know of a session just what `memory_of` gave, in this process or another one.
@@ -95,7 +100,13 @@ class Judgements:
             raise UsageError(f"these are no judgements of version {_VERSION}")
         try:
             policy = dict(enumerate(map(str, memory["policies"]))) | {_NONE: None}
-            seen: Seen = {bytes.fromhex(digest): policy[at] for digest, at in memory["seen"]}
+            digests = bytes.fromhex(memory["digests"])
+            places = range(0, len(digests), _DIGEST_BYTES)
+            under = map(policy.__getitem__, memory["under"])
+            seen: Seen = {
+                digests[at : at + _DIGEST_BYTES]: name
+                for at, name in zip(places, under, strict=True)
+            }
         except (KeyError, TypeError, ValueError):
             raise UsageError("these are no judgements of a session") from None
         with self._lock:
@@ -115,11 +126,11 @@ class Digests(NamedTuple):
 def digests_of(messages: list[list[Part]], context: Mapping[str, Any] | None) -> list[Digests]:
     """The digests of every message."""
     head = repr(sorted((context or {}).items(), key=str)).encode("utf-8", "surrogatepass")
-    chain = blake2b(head, digest_size=16)
+    chain = blake2b(head, digest_size=_DIGEST_BYTES)
     alike: Counter[bytes] = Counter()
     made = []
     for parts in messages:
-        said = blake2b(head, digest_size=16, person=b"message")
+        said = blake2b(head, digest_size=_DIGEST_BYTES, person=b"message")
         for part in parts:
             text = part.text
             if part.kind == "call":

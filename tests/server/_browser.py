@@ -155,6 +155,11 @@ def theme(driver: Any, *, dark: bool) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
 
+def forget_cookies(driver: Any) -> None:
+    """Nobody is signed in anywhere."""
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+
+
 def requested(driver: Any) -> list[str]:
     """The addresses of everything that was asked for since the last call."""
     found = []

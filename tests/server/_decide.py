@@ -56,6 +56,7 @@ class Deciding:
 
     handlers: dict[str, Handler]
     api: CheckApi
+    settings: Settings
     policies: Policies
     told: list[dict[str, Any]]
     numbers: list[str | None]
@@ -143,4 +144,4 @@ def deciding(folder: Path, policy: str = POLICY, **settings: Any) -> Deciding:
     policies.open({})
     api = CheckApi(policies, chosen, tell)
     handlers = {path: handler for path, _, handler in api.routes()}
-    return Deciding(handlers, api, policies, told, numbers, verdicts)
+    return Deciding(handlers, api, chosen, policies, told, numbers, verdicts)

@@ -393,7 +393,7 @@ def written(path: str, events: list[Body]) -> bytes:
     """Events as the wire has them."""
     named = path in ("/v1/responses", "/v1/messages")
     lines = [
-        (f"event: {event['type']}\n" if named else "")
+        (f"event: {event.get('type', 'none')}\n" if named else "")
         + f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
         for event in events
     ]

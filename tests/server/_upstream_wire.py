@@ -301,9 +301,10 @@ def completion_events(says: Sequence[Say], body: Body, chance: random.Random | N
         ]
         for at, say in enumerate(says)
     ]
-    out = [event(_completion(says, body, [choice])) for choice in mixed(lanes, chance)]
+    frame = _completion(says, body, [])
+    out = [event(frame | {"choices": [choice]}) for choice in mixed(lanes, chance)]
     if (body.get("stream_options") or {}).get("include_usage"):
-        out.append(event(_completion(says, body, []) | {"usage": _chat_usage(says, body)}))
+        out.append(event(frame | {"usage": _chat_usage(says, body)}))
     return [*out, b"data: [DONE]\n\n"]
 
 

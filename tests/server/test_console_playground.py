@@ -75,6 +75,14 @@ def test_a_policy_that_compiles_has_a_price(client: Client) -> None:
     assert 0 < prices["output"]["judged_us"] <= prices["output"]["budget_us"] == 5000
 
 
+def test_a_policy_in_force_is_told_like_one_in_the_editor(client: Client) -> None:
+    typed = client.post("/console/api/compile", {"text": POLICY})
+    live = client.post("/console/api/compile", {"live": "desk"})
+    assert {**live, "surfaces": None} == {**typed, "surfaces": None}
+    for surface, names in typed["surfaces"].items():
+        assert sorted(live["surfaces"][surface]) == sorted(names)
+
+
 @pytest.mark.parametrize(
     "check",
     [
@@ -127,6 +135,16 @@ def test_a_policy_has_a_limit(client: Client) -> None:
     assert client.refused("/console/api/compile", body) == (413, "too_long")
     body = {"text": "# " + "é" * 110_000}
     assert client.refused("/console/api/compile", body) == (413, "too_long")
+
+
+def test_a_policy_takes_seconds_at_most(client: Client) -> None:
+    rule = "\nrule r{} {{\n  tier safety\n  on input\n  when orders\n  then block\n}}\n"
+    many = POLICY + "".join(rule.format(i) for i in range(480))
+    begun = time.perf_counter()
+    assert client.post("/console/api/compile", {"text": many})["more"] > 0
+    assert time.perf_counter() - begun < 8
+    many += "".join(rule.format(i) for i in range(480, 500))
+    assert client.refused("/console/api/compile", {"text": many}) == (413, "too_many")
 
 
 def test_the_same_text_is_compiled_once_and_few_are_kept() -> None:

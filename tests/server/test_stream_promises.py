@@ -15,10 +15,11 @@ import httpx2
 import pytest
 
 from ._served import MESSAGE, POLICY, START, Served, served
-from ._upstream_double import Choices, Say, Upstream, upstream
+from ._upstream_double import Choices, Say, Sse, Upstream, upstream
+from ._upstream_wire import event
 
 FINE = "All is fine so far. "
-LEAK = FINE + "FORBIDDEN is what nobody may read" + " and more" * 5_000
+LEAK = FINE + "FORBIDDEN is what nobody may read" + " and more" * 1_000
 ASKED: dict[str, Any] = {"model": "m", "stream": True}
 USER = [{"role": "user", "content": "Where is it?"}]
 PATHS: dict[str, dict[str, Any]] = {
@@ -58,7 +59,7 @@ def client(server: Served) -> Iterator[httpx2.Client]:
 
 
 def _block_midway(up: Upstream, client: httpx2.Client, path: str) -> float:
-    """One stream that would go on for a minute; how long upstream was read after its end here."""
+    """One stream that would go on for seconds; how long upstream was read after its end here."""
     before = len(up.closed_early)
     with client.stream("POST", path, json=PATHS[path]) as got:
         text = "".join(got.iter_text())
@@ -113,7 +114,7 @@ WORDS = ("parcel", "tuesday", "grüße", "🚚", "order", "blue", "left", "depot
 
 
 def _said(chance: random.Random, bad: bool) -> Say:
-    """One choice with text, thoughts and three calls, all of which name it."""
+    """One choice with a text, or thoughts, and three calls, all of which name it."""
     name = f"choice-{chance.randrange(10**9)}"
     text = " ".join([name, *chance.choices(WORDS, k=chance.randrange(2, 12))])
     calls = [
@@ -122,7 +123,10 @@ def _said(chance: random.Random, bad: bool) -> Say:
     ]
     if bad:
         text += " FORBIDDEN " + text
-    return Say(text, calls, reasoning=f"{name} thinks", chunk=chance.randrange(2, 12))
+    chunk = chance.randrange(2, 12)
+    if chance.random() < 0.3:
+        return Say("", calls, reasoning=text, chunk=chunk)
+    return Say(text, calls, chunk=chunk)
 
 
 def _choices(text: str) -> dict[int, Any]:
@@ -151,21 +155,19 @@ def _interleaved(up: Upstream, client: httpx2.Client, seed: int) -> None:
     path = "/v1/chat/completions"
     text = client.post(path, json={**PATHS[path], "n": 4}).text
     assert "FORB" not in text, seed
-    assert "1234" not in text, seed
+    assert "NB-" not in text, seed
     heard = _choices(text)
+    assert bad is not None or len(heard) == 4, seed
     assert all(one["ends"] == 1 for one in heard.values()), seed
-    for at, say in enumerate(says):
-        name = say.text.split(" ")[0]
-        one = heard[at] if bad is None or at in heard else None
-        if one is None:
-            continue
-        shown = one["text"].replace(MESSAGE, "")
+    for at, one in heard.items():
+        wanted = (says[at].text, says[at].reasoning)
+        shown = (one["text"].replace(MESSAGE, ""), one["reasoning"].replace(MESSAGE, ""))
         if bad is None:
-            assert (one["text"], one["reasoning"]) == (say.text, say.reasoning), seed
+            assert shown == wanted, seed
             assert len(one["calls"]) == 3, seed
-        else:
-            assert say.text.partition("FORBIDDEN")[0].startswith(shown), seed
-            assert say.reasoning.startswith(one["reasoning"]), seed
+        for whole, part in zip(wanted, shown, strict=True):
+            assert whole.partition("FORBIDDEN")[0].startswith(part), seed
+        name = "".join(wanted).split(" ")[0]
         for number, (called, given) in one["calls"].items():
             assert called == f"{name}-{number}", seed
             assert json.loads(given) == {"of": name, "number": number, "order": "[ORDER]"}, seed
@@ -182,3 +184,26 @@ def test_choices_and_calls_never_mix(up: Upstream, client: httpx2.Client) -> Non
 def test_choices_and_calls_never_mix_in_any_order(up: Upstream, client: httpx2.Client) -> None:
     for seed in range(10_000):
         _interleaved(up, client, seed)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what a field held is let go when another field begins, though the field may go on",
+)
+def test_a_field_that_is_interrupted(up: Upstream, client: httpx2.Client) -> None:
+    """Half a match, another field, the other half: its reader puts both halves together."""
+    deltas = [
+        {"role": "assistant", "content": "fine FORB"},
+        {"reasoning_content": "some other words come here"},
+        {"content": "IDDEN and more"},
+    ]
+    path = "/v1/chat/completions"
+    up.say(Sse(b"".join(map(_chunk, deltas)) + _chunk({}, "stop") + b"data: [DONE]\n\n"))
+    text = client.post(path, json=PATHS[path]).text
+    assert MESSAGE in text
+    assert "FORB" not in text
+
+
+def _chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return event({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": choices})

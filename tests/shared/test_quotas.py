@@ -13,7 +13,7 @@ from textwrap import dedent
 import anyio
 import pytest
 
-from guardkit.errors import CheckError
+from guardkit.errors import CheckError, UsageError
 from guardkit.shared import MemoryQuotas, Shared
 
 from ._server import KEY, Server
@@ -205,3 +205,13 @@ def test_each_loop_has_connections_of_its_own(server: Server) -> None:
 
     asyncio.run(main())
     asyncio.run(main())
+
+
+def test_another_kind_of_loop_is_refused_in_words(server: Server) -> None:
+    shared = Shared(server.url, KEY)
+
+    async def main() -> None:
+        with pytest.raises(UsageError, match="under asyncio only"):
+            await shared.quotas.take("t", 5)
+
+    anyio.run(main, backend="trio")

@@ -187,7 +187,7 @@ def test_judgements_come_back_in_another_process() -> None:
     chat(guard, known, "t")(history)
     memory = json.loads(json.dumps(known.memory_of("s", tenant="t")))
     assert "swordfish" not in json.dumps(memory)
-    assert len(memory["seen"]) == 6
+    assert len(memory["under"]) == 6
     other, asked = Judgements(), Asked(loads(policy()))
     other.remember("s", memory, tenant="t")
     assert other.memory_of("s", tenant="t") == memory
@@ -202,7 +202,7 @@ def test_what_is_known_is_replaced_and_forgotten() -> None:
     guard = Asked(loads(policy()))
     chat(guard, known)([user("hello")])
     known.remember("s", Judgements().memory_of("s"))
-    assert known.memory_of("s") == {"v": 1, "policies": [], "seen": []}
+    assert known.memory_of("s") == {"v": 1, "policies": [], "digests": "", "under": []}
     chat(guard, known)([user("hello")])
     known.forget("s")
     chat(guard, known)([user("hello")])
@@ -211,14 +211,14 @@ def test_what_is_known_is_replaced_and_forgotten() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"v": 2}, {"v": None}, {"seen": 7}, {"seen": [["zz", 0]]}, {"seen": [["00", 5]]}],
+    [{"v": 2}, {"v": None}, {"digests": 7}, {"digests": "zz"}, {"under": [0]}, {"under": [9, 9]}],
 )
 def test_what_are_no_judgements_are_refused(change: dict[str, Any]) -> None:
     known = Judgements()
     chat(loads(policy()), known)([user("hello")])
     with pytest.raises(UsageError, match="no judgements"):
         known.remember("s", {**known.memory_of("s"), **change})
-    assert len(known.memory_of("s")["seen"]) == 2
+    assert len(known.memory_of("s")["under"]) == 2
     with pytest.raises(UsageError, match="no judgements"):
         known.remember("s", [])  # type: ignore[arg-type]  # wrong on purpose
 
@@ -240,4 +240,4 @@ def test_threads_share_it() -> None:
         thread.join()
     for name in ("s0", "s1"):
         assert guard.memory_of(name)["session"]["turn"] >= 30
-        assert len(known.memory_of(name)["seen"]) == 118
+        assert len(known.memory_of(name)["under"]) == 118

@@ -92,7 +92,9 @@ class RefusalReader:
 
     def label_of(self, text: str) -> Refusal:
         """How a reply refuses."""
-        reply = text.strip()[:READ].translate(_APOSTROPHES)
+        reply = text.strip()[:READ]
+        if not reply.isascii():
+            reply = reply.translate(_APOSTROPHES)
         programs = self._ascii if reply.isascii() else self._other
         refusals = [
             (start, end)

@@ -14,7 +14,7 @@ from guardkit.guard import Guard, shipped
 
 from .._admin import PAGE_HEADERS, Admin
 from .._http import Fault, Handler, Reply, Request, Streamed
-from ._drafts import MOST_BYTES, Drafts
+from ._drafts import MOST_BYTES, Drafts, in_force
 from ._holding import Holding
 from ._monitor import Monitor
 from ._pages import ASSETS, console_page, sent, sign_in_page
@@ -135,7 +135,10 @@ class Console:
         return answered({"starters": starters, "live": policies})
 
     async def _compiled(self, request: Request) -> Reply:
-        text = text_in(await asked(request), "text", MOST_BYTES)
+        body = await asked(request)
+        if body.get("live") is not None:
+            return answered(await self._work.run(lambda: in_force(self._guard(body))))
+        text = text_in(body, "text", MOST_BYTES)
         return answered(await self._work.run(lambda: self._drafts.draft(text).as_dict()))
 
     async def _tried(self, request: Request) -> Reply:

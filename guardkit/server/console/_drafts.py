@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ from guardkit.semantics import Checked
 from .._http import Fault
 
 MOST_BYTES: Final = 200_000
+MOST_DECLARATIONS: Final = 500
+"""A thread cannot be stopped, and rules that are much alike are compared two by two: so many take
+seconds, and ten times as many take minutes from those whose texts are judged meanwhile."""
 MOST_KEPT: Final = 8
 MOST_FINDINGS: Final = 200
 SIZE_KB: Final = 1.0
@@ -138,6 +142,8 @@ class Draft:
         return shown
 
 
+_DECLARATION: Final = re.compile(r"^[^\W\d]", re.MULTILINE)
+"""A letter in the first column begins a declaration."""
 _NOWHERE: Final = Path("/nonexistent")
 
 
@@ -161,6 +167,9 @@ class Drafts:
         raw = text.encode()
         if len(raw) > MOST_BYTES:
             raise Fault(413, "too_long", f"the policy is over {MOST_BYTES:,} bytes")
+        if len(_DECLARATION.findall(text)) > MOST_DECLARATIONS:
+            said = f"the editor takes {MOST_DECLARATIONS} declarations: use the command line"
+            raise Fault(413, "too_many", said)
         key = hashlib.sha256(raw).digest()
         with self._lock:
             kept = self._kept.get(key)
@@ -175,6 +184,25 @@ class Drafts:
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return made
+
+
+def in_force(guard: Guard) -> dict[str, Any]:
+    """What `Draft.as_dict` says, of a policy in force."""
+    plan = guard.plan
+    surfaces: dict[str, list[str]] = {}
+    for rule in plan.rules:
+        for surface in rule.surfaces if rule.mode == "enforce" else ():
+            surfaces.setdefault(surface, []).append(rule.name)
+    return {
+        "ok": True,
+        "kind": "policy",
+        "name": plan.policy,
+        "diagnostics": [],
+        "more": 0,
+        "surfaces": surfaces,
+        "digest": plan.digest,
+        "costs": costs(plan),
+    }
 
 
 def costs(plan: Plan) -> list[dict[str, Any]]:

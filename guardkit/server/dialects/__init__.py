@@ -6,6 +6,7 @@ from ._completions import Completions
 from ._dialect import Dialect, Event, Events, Family, Refused, Send, Unreadable, fault_body
 from ._embeddings import Embeddings
 from ._messages import Messages
+from ._reading import without_odds
 from ._responses import Responses
 
 DIALECTS: tuple[Dialect, ...] = (Chat(), Responses(), Completions(), Embeddings(), Messages())
@@ -21,4 +22,5 @@ __all__ = [
     "Send",
     "Unreadable",
     "fault_body",
+    "without_odds",
 ]

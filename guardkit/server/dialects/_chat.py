@@ -63,7 +63,7 @@ class Chat:
         judged["choices"] = [_in_order(without_tokens(each)) for each in choices]
         return judged, head
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+    def whole(self, judged: Any, head: Event) -> Event:
         return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
@@ -124,6 +124,19 @@ class ChatEvents(Flow):
             self.went(_text_of(choice))
         self._last = event
         return event
+
+    def end(self, event: Any, message: str) -> Event:
+        # Made anew: what else stands in the chunk may be the very text that was stopped.
+        begun = event if type(event) is dict else {**self._last, "choices": []}
+        head = {name: value for name, value in begun.items() if name in WORDS}
+        places = [choice.get("index", 0) for choice in begun["choices"]] or [0]
+        key = (
+            {"text": message}
+            if self._kind == "text_completion"
+            else {"delta": {"content": message}}
+        )
+        choices = [{"index": place, **key, "finish_reason": "content_filter"} for place in places]
+        return self.give({**head, "choices": choices})
 
     def refusal(self, message: str) -> list[Event]:
         head = {

@@ -71,7 +71,7 @@ class Completions:
         judged["choices"] = [without_tokens(each) for each in choices]
         return judged, head
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+    def whole(self, judged: Any, head: Event) -> Event:
         return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:

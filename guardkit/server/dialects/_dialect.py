@@ -62,6 +62,9 @@ class Events(Protocol):
     def give(self, event: Event) -> Event:
         """An event as the client gets it."""
 
+    def end(self, event: Event, message: str) -> Event:
+        """An event by which the guard ends what it blocked, as the client gets it."""
+
     def refusal(self, message: str) -> list[Event]:
         """A whole stream that says a message, for a block before the model was asked."""
 
@@ -103,7 +106,7 @@ class Dialect(Protocol):
             Unreadable: It is none.
         """
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+    def whole(self, judged: Any, head: Event) -> Event:
         """The reply as the client gets it."""
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:

@@ -47,7 +47,7 @@ class Embeddings:
         head["data"] = [_row(row) for row in rows]
         return judged, head
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+    def whole(self, judged: Any, head: Event) -> Event:
         return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:

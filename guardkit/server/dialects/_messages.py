@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ._asked import Asked, take_apart
 from ._dialect import Event, Family, Flow, Send, Unreadable
 from ._fields import want, want_many, want_messages
-from ._reading import holds_figures, listed, parted, without
+from ._reading import holds_figures, is_kind, listed, parted, without
 
 # fmt: off
 KNOWN = frozenset({
@@ -54,7 +54,7 @@ class Messages:
         listed(reply, "content")
         return parted(reply, WORDS, PLAIN)
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
+    def whole(self, judged: Any, head: Event) -> Event:
         return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
@@ -93,13 +93,18 @@ class MessageEvents(Flow):
         self._decision = decision
         self._head: Event = {}
         self._usage: Any = None
-        self._is_over = False
+        self._has_begun = self._is_over = False
 
     def take(self, event: Event) -> Event | None:
         kind = event.get("type")
-        if type(kind) is not str or kind == "error":
+        if not is_kind(kind) or kind == "error":
+            raise Unreadable
+        if kind == "ping":
+            return {"type": "ping"}
+        if not self._has_begun and kind != "message_start":
             raise Unreadable
         self.came(_text_of(event))
+        self._has_begun = True
         self._is_over = self._is_over or kind == "message_stop"
         if kind == "message_start":
             message = event.get("message")
@@ -120,6 +125,9 @@ class MessageEvents(Flow):
         if kind == "message_delta" and "usage" not in event and self._usage is not None:
             return {**event, "usage": self._usage}
         return event
+
+    def end(self, event: Event, message: str) -> Event:
+        return self.give(event)
 
     def refusal(self, message: str) -> list[Event]:
         said = {"type": "text_delta", "text": message}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from ._dialect import Event, Unreadable
 from ._fields import holds_no_text, is_word
@@ -36,14 +37,23 @@ def holds_figures(value: Any) -> bool:
         return True
     if type(value) is dict:
         return all(
-            _is_name(key) and (holds_figures(inner) or is_word(inner))
+            is_name(key) and (holds_figures(inner) or is_word(inner))
             for key, inner in value.items()
         )
     return False
 
 
-def _is_name(key: Any) -> bool:
+def is_name(key: Any) -> bool:
+    """Whether this is a name that a field may have in a dialect."""
     return type(key) is str and key.isascii() and key.replace("_", "").isalnum() and len(key) <= 40
+
+
+def is_kind(kind: Any) -> TypeGuard[str]:
+    """Whether this is a name that an event may have."""
+    return type(kind) is str and _KIND.match(kind) is not None
+
+
+_KIND: Final = re.compile(r"[a-z][a-z_.]{0,99}\Z")
 
 
 def without_odds(value: Any) -> Any:

@@ -10,7 +10,7 @@ from .._http import Fault
 from ._asked import Asked, take_apart
 from ._dialect import Event, Family, Flow, Send, Unreadable
 from ._fields import holds_no_text, want, want_many, want_messages
-from ._reading import listed, parted, without
+from ._reading import is_kind, is_name, listed, parted, without
 
 # fmt: off
 KNOWN = frozenset({
@@ -68,9 +68,8 @@ class Responses:
         listed(reply, "output")
         return _parted(reply, asked)
 
-    def whole(self, judged: Any, head: Event, *, is_blocked: bool) -> Event:
-        reply = {**head, **judged}
-        return {**reply, **_FILTERED} if is_blocked else reply
+    def whole(self, judged: Any, head: Event) -> Event:
+        return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         part = {"type": "output_text", "text": message, "annotations": []}
@@ -107,7 +106,7 @@ def _parted(reply: Mapping[str, Any], asked: Asked) -> tuple[Event, Event]:
         elif name in ("instructions", "tools"):
             del judged[name]
             head[name] = [] if name == "tools" else None
-        elif holds_no_text(value):
+        elif holds_no_text(value) and is_name(name):
             del judged[name]
             head[name] = value
     return judged, head
@@ -147,7 +146,7 @@ class ResponseEvents(Flow):
 
     def take(self, event: Event) -> Event | None:
         kind = event.get("type")
-        if type(kind) is not str or not kind.startswith("response."):
+        if not is_kind(kind) or not kind.startswith("response."):
             raise Unreadable
         self.came(_text_of(event))
         self._is_over = self._is_over or kind in _ENDS
@@ -167,6 +166,9 @@ class ResponseEvents(Flow):
             event = {**event, "response": {**self._head, **response}}
         self.number += 1
         return {**event, "sequence_number": self.number - 1}
+
+    def end(self, event: Event, message: str) -> Event:
+        return self.give(event)
 
     def refusal(self, message: str) -> list[Event]:
         head = _head(self._asked, self._decision)

@@ -24,7 +24,6 @@ export function playground(place) {
   const status = h("p.status", { role: "status" });
   const problems = h("ul.diagnostics", { "aria-label": "Findings in the policy" });
   const priced = h("div", null);
-  let compiled = null;
   let asking = null;
   let timer = 0;
   let live = null;
@@ -50,10 +49,10 @@ export function playground(place) {
     asking?.abort();
     asking = new AbortController();
     const text = edit.text();
+    const asked = live;
     try {
-      const made = await post("/console/api/compile", { text }, asking.signal);
-      if (text !== edit.text()) return;
-      compiled = made;
+      const made = await post("/console/api/compile", live === null ? { text } : { live }, asking.signal);
+      if (text !== edit.text() || asked !== live) return;
       edit.mark(made.diagnostics.filter((found) => found.path === "policy.guard"));
       fill(problems, made.diagnostics, () => made.diagnostics.map(diagnostic));
       const said = summed(made.diagnostics, made.more);
@@ -158,13 +157,12 @@ export function playground(place) {
     });
   });
 
-  const own = h("div.own", null, h("p.soft", { id: "editor-help" }, "Findings appear below while you type. Tab leaves the editor."), edit.node, status, problems,
-    h("h2", null, "Cost of a text of 1 KB"), priced);
-  const inForce = h("p.lead", { hidden: true }, "The policy in force is asked, in sessions of the console's own. Nobody is told: no audit log, no monitor.");
+  const own = h("div.own", null, h("p.soft", { id: "editor-help" }, "Findings appear below while you type. Tab leaves the editor."), edit.node);
+  const inForce = h("p.lead", { hidden: true }, "This policy is in force. It is asked here in sessions of the console's own, and nobody is told: no audit log, no monitor.");
   place.append(
     h("div.heading", null, h("h1", null, "Playground"), h("label.pick", { for: "source" }, "Policy ", source)),
     h("div.bench", null,
-      h("section.left", null, inForce, own),
+      h("section.left", null, inForce, own, status, problems, h("h2", null, "Cost of a text of 1 KB"), priced),
       h("section.right", null, h("h2", null, "Try an exchange"), form, verdict, simulated)),
   );
 
@@ -176,7 +174,8 @@ export function playground(place) {
     inForce.hidden = live === null;
     verdict.replaceChildren();
     simulated.replaceChildren();
-    if (live === null && texts.has(source.value)) edit.put(texts.get(source.value));
+    if (live !== null) compile();
+    else if (texts.has(source.value)) edit.put(texts.get(source.value));
   });
 
   get("/console/api/starters").then((made) => {

@@ -74,7 +74,7 @@ function drawn({ layers, total, delivered, isMoving }, isWide) {
     texts.push(...label(end + 36, size.head + 16, [["delivered", ""], [counted(delivered), "big"], [share(delivered, total), ""]]));
   } else {
     texts.push(...label(0, 18, [["exchanges, last hour", ""], [counted(total), "big"]]));
-    texts.push(...label(size.thick + 16, end + 16, [["delivered", ""], [`${counted(delivered)}  ${share(delivered, total)}`, "big"]]));
+    texts.push(...label(size.thick + 16, end + 16, [["delivered", ""], [total ? `${counted(delivered)} · ${share(delivered, total)}` : counted(delivered), "big"]]));
   }
   const middle = wide / 2;
   const path = `M${point(place(size.before, middle))}L${point(place(end, middle))}`;
