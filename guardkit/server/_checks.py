@@ -273,11 +273,11 @@ async def _of_messages(
 ) -> dict[str, Any]:
     begun = perf_counter()
     messages = question.messages or []
-    asking = Asking(live.guard, whose, tally)
+    asking = Asking(live.guard, whose, tally, live.known)
     stopped: Verdict | None = None
     gone: list[Any] = []
     if question.on == "input":
-        stopped, texts = await judge_request(asking, live.known, messages)
+        stopped, texts = await judge_request(asking, messages)
         gone = list(texts[0]) if texts else []
     for place, message in enumerate(messages if question.on == "output" else ()):
         asking.place = place

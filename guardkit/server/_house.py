@@ -151,10 +151,9 @@ class House:
             ("/v1/policy/reload", "reload", "POST", self._reload),
         ):
             routes[path] = Route(name, {method: handler}, is_always=name != "reload")
+        self._console = Console(self, self.admin, is_tls=self.settings.tls_cert is not None)
         found: dict[str, dict[str, Handler]] = {}
-        for (method, path), handler in (
-            Console(self, self.admin, is_tls=self.settings.tls_cert is not None).routes().items()
-        ):
+        for (method, path), handler in self._console.routes().items():
             found.setdefault(path, {})[method] = handler
         routes |= {path: Route("console", handlers) for path, handlers in found.items()}
         return routes
@@ -165,6 +164,7 @@ class House:
         """Begin what runs beside the requests."""
         if self._shared is not None:
             await self._shared.ping()
+        group.start_soon(self._console.watch)
         if self.settings.watch:
             group.start_soon(self._watch)
         if self._keys is not None:

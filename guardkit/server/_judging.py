@@ -5,17 +5,17 @@ Messages go through a wrapped call, as in the proxy, so they are read, judged an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 from guardkit.errors import Blocked
 from guardkit.guard import Guard
-from guardkit.runtime import Restorer
 from guardkit.types import STRENGTH, Surface, Verdict
-from guardkit.wrap import Guarding, Judgements, wrap
+from guardkit.wrap import Guarding, Judgements, WrapOptions, wrap
 
 from ._counters import NOT_JUDGED
 from ._http import Request
@@ -75,40 +75,37 @@ class Noted(NamedTuple):
 
 
 class Asking:
-    """A guard as a wrapped call asks it, for one request: what it says is noted.
+    """A guard as one request asks it: what it says is noted.
 
-    The conversation is always that of the request, whatever the wrapped call takes it for.
+    The conversation is always that of the request, whatever a wrapped call takes it for.
 
     Args:
         guard: The guard that judges.
         whose: What stands around the request.
         tally: Told of every verdict.
+        known: The messages of sessions that were judged before.
         counted: Of a reply that was judged before, as far as it had come: the rules that the
             session counted for it. None for what is judged for the first time.
     """
 
-    listens: Final = False
-    """Nobody is told of an exchange, for there is none. The guard itself tells of its verdicts."""
-    needs_session: Final = False
-    system_prompt: Final = ""
-
     def __init__(
-        self, guard: Guard, whose: Whose, tally: Tally, counted: set[str] | None = None
+        self,
+        guard: Guard,
+        whose: Whose,
+        tally: Tally,
+        known: Judgements,
+        counted: set[str] | None = None,
     ) -> None:
         self._guard = guard
-        self._whose = whose
+        self.whose = whose
+        self.known = known
         self._tally = tally
         self._counted = counted
-        self._joined: tuple[str, Surface, Verdict] | None = None
+        self._joined: tuple[int, str, Surface, Verdict] | None = None
         self.digest = guard.digest
         self.place = -1
         """The message that is judged now."""
         self.noted: list[Noted] = []
-
-    @property
-    def whose(self) -> Whose:
-        """What stands around the request."""
-        return self._whose
 
     async def acheck(
         self,
@@ -124,10 +121,10 @@ class Asking:
         tenant: object = None,
     ) -> Verdict:
         """The verdict on a text."""
-        whose = self._whose
-        joined = self._joined
-        if whose.session is None and not again and joined is not None and joined[:2] == (text, on):
-            return joined[2]  # asked once more for the sake of a session, and there is none
+        whose = self.whose
+        here, joined = (self.place, text, on), self._joined
+        if whose.session is None and not again and joined is not None and joined[:3] == here:
+            return joined[3]  # asked once more for the sake of a session, and there is none
         ask = partial(
             self._guard.acheck,
             text,
@@ -144,7 +141,7 @@ class Asking:
         if known is not None and not again and not known.issuperset(verdict.fired):
             # A hold is not asked for twice: somebody would have to decide twice.
             verdict = verdict if verdict.action == "hold" else await ask(again=False)
-        self._joined = (text, on, verdict) if again else None
+        self._joined = (*here, verdict) if again else None
         return self._note(verdict)
 
     async def acheck_tool_call(
@@ -158,7 +155,7 @@ class Asking:
         tenant: object = None,
     ) -> Verdict:
         """The verdict on a call."""
-        whose = self._whose
+        whose = self.whose
         verdict = await self._guard.acheck_tool_call(
             name, arguments, context=whose.facts, session=whose.session, tenant=whose.tenant
         )
@@ -180,7 +177,7 @@ class Asking:
         self, on: Surface = "input", *, session: object = None, tenant: object = None
     ) -> Verdict:
         """The verdict on what cannot be read."""
-        whose = self._whose
+        whose = self.whose
         return self._note(await self._guard.aunread(on, session=whose.session, tenant=whose.tenant))
 
     def principle(self, name: str) -> str:
@@ -189,14 +186,10 @@ class Asking:
 
     def restore(self, text: str, *, session: object = None, tenant: object = None) -> str:
         """The text with the pseudonyms of the session undone."""
-        whose = self._whose
+        whose = self.whose
         if whose.session is None:
             return text
         return self._guard.restore(text, session=whose.session, tenant=whose.tenant)
-
-    def restorer(self, session: str, *, tenant: str = "") -> Restorer:
-        """Undoes pseudonyms in pieces."""
-        return self._guard.restorer(self._whose.session or _NOBODY, tenant=self._whose.tenant)
 
     def stopped(self, verdict: Verdict) -> Verdict:
         """What was said cannot be carried out, or may not: the verdict that ends the request."""
@@ -216,7 +209,7 @@ class _About(NamedTuple):
 
 def turn(
     policies: Policies, live: Live, request: Request, session: str | None
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[object]:
     """The session of a request is this server's until the turn is over."""
     return policies.turn(live, _About(request, session))  # type: ignore[arg-type]  # all it reads
 
@@ -231,7 +224,6 @@ class Gone(NamedTuple):
 
 async def judge_request(
     asking: Asking,
-    known: Judgements,
     messages: list[Any],
     texts: Sequence[Any] = (),
     rest: Sequence[Any] = (),
@@ -241,7 +233,6 @@ async def judge_request(
 
     Args:
         asking: Who is asked.
-        known: The messages of sessions that were judged before.
         messages: The messages.
         texts: Texts of nobody in particular.
         rest: All other values with text.
@@ -250,24 +241,10 @@ async def judge_request(
     Raises:
         UsageError: Something in it cannot be read.
     """
-
-    async def call(messages: Any, texts: Any, rest: Any, tools: Any) -> list[Any]:
-        gone.append(Gone(None, (messages, texts, rest, tools)))
-        return []
-
+    _asking.set(asking)
     gone: list[Gone] = []
-    whose = asking.whose
-    guarded = wrap(
-        cast("Guarding", asking),  # a call that is awaited asks what can be awaited, and no more
-        call,
-        text=("messages", "texts", "rest"),
-        session=whose.session or _NOBODY,
-        tenant=whose.tenant,
-        context=whose.facts,
-        known=cast("Judgements", _Places(asking, known)),
-    )
     try:
-        await guarded(messages, list(texts), list(rest), tools)
+        await _request_call()(messages, list(texts), list(rest), tools, gone)
     except Blocked as blocked:
         return Gone(asking.stopped(blocked.verdict))
     return gone[0]
@@ -283,41 +260,95 @@ async def judge_reply(asking: Asking, reply: Any) -> Gone:
     Raises:
         UsageError: Something in it cannot be read.
     """
-
-    async def call(texts: list[Any]) -> Any:
-        return reply
-
-    whose = asking.whose
-    guarded = wrap(
-        cast("Guarding", asking),
-        call,
-        text="texts",
-        session=whose.session or _NOBODY,
-        tenant=whose.tenant,
-        context=whose.facts,
-        within=0.0,  # nobody can be asked for another one: what stands in for it is taken at once
-        known=cast("Judgements", _Places(asking, None)),
-    )
+    _asking.set(asking)
     try:
-        return Gone(None, (await guarded([]),))
+        return Gone(None, (await _reply_call()([], reply),))
     except Blocked as blocked:
         return Gone(asking.stopped(blocked.verdict))
+
+
+# --- the wrapped calls, made once for all requests
+
+_asking: ContextVar[Asking] = ContextVar("asking")
+"""Each request has a task of its own, and so a context of its own."""
+
+
+class _Asked:
+    """The guard of the request that the task is about."""
+
+    listens: Final = False
+    """Nobody is told of an exchange, for there is none. The guard itself tells of its verdicts."""
+    system_prompt: Final = ""
+
+    @property
+    def digest(self) -> str:
+        return _asking.get().digest
+
+    # Any: what a wrapped call hands to a guard is what `Asking` takes.
+    def acheck(self, text: str, **keys: Any) -> Awaitable[Verdict]:
+        return _asking.get().acheck(text, **keys)
+
+    def acheck_tool_call(self, name: str, arguments: Any, **keys: Any) -> Awaitable[Verdict]:
+        return _asking.get().acheck_tool_call(name, arguments, **keys)
+
+    def acheck_tool_result(self, name: str, text: str, **keys: Any) -> Awaitable[Verdict]:
+        return _asking.get().acheck_tool_result(name, text, **keys)
+
+    def aunread(self, on: Surface, **keys: Any) -> Awaitable[Verdict]:
+        return _asking.get().aunread(on, **keys)
+
+    def principle(self, name: str) -> str:
+        return _asking.get().principle(name)
+
+    def restore(self, text: str, **keys: Any) -> str:
+        return _asking.get().restore(text, **keys)
+
+
+async def _forward(messages: Any, texts: Any, rest: Any, tools: Any, gone: list[Gone]) -> list[Any]:
+    gone.append(Gone(None, (messages, texts, rest, tools)))
+    return []
+
+
+async def _said(texts: list[Any], reply: Any) -> Any:
+    return reply
+
+
+@cache
+def _request_call() -> Callable[..., Awaitable[Any]]:
+    return wrap(_guarding(), _forward, text=("messages", "texts", "rest"), **_options())
+
+
+@cache
+def _reply_call() -> Callable[..., Awaitable[Any]]:
+    # No second: nobody can be asked for another reply, and what stands in for it is taken at once.
+    return wrap(_guarding(), _said, text="texts", within=0.0, **_options())
+
+
+def _guarding() -> Guarding:
+    return cast("Guarding", _Asked())  # a call that is awaited asks what can be awaited, no more
+
+
+def _options() -> WrapOptions:
+    return {
+        "session": lambda call: _asking.get().whose.session or _NOBODY,
+        "tenant": lambda call: _asking.get().whose.tenant,
+        "context": lambda call: _asking.get().whose.facts,
+        "known": cast("Judgements", _Places()),
+    }
 
 
 class _Places:
     """Judgements that say which message is being judged: each is looked up right before it is."""
 
-    def __init__(self, asking: Asking, known: Judgements | None) -> None:
-        self._asking = asking
-        self._known = known if asking.whose.session is not None else None
-
     def known(self, key: tuple[str, str], digests: Iterable[bytes]) -> _Looked:
-        found = {} if self._known is None else self._known.known(key, digests)
-        return _Looked(found, self._asking)
+        asking = _asking.get()
+        found = {} if asking.whose.session is None else asking.known.known(key, digests)
+        return _Looked(found, asking)
 
     def note(self, key: tuple[str, str], went: Mapping[bytes, str | None]) -> None:
-        if self._known is not None and went:
-            self._known.note(key, went)
+        asking = _asking.get()
+        if asking.whose.session is not None and went:
+            asking.known.note(key, went)
 
 
 class _Looked(dict[bytes, "str | None"]):

@@ -76,7 +76,9 @@ class LiteLlm:
             async with turn(self._policies, live, request, whose.session):
                 reply = self._reply(asked, live, whose)
                 counted = None if reply is None else self._heard.get(reply)
-                answer = await _answer(asked, live, Asking(live.guard, whose, tally, counted))
+                answer = await _answer(
+                    asked, live, Asking(live.guard, whose, tally, live.known, counted)
+                )
                 if reply is not None:
                     self._heard[reply] = {*(counted or ()), *tally.rules}
         # An error might be let through by a gateway that is told to go on after errors.
@@ -216,7 +218,7 @@ async def _answer(asked: Asked, live: Live, asking: Asking) -> Answer:
     # What stands in a message is judged there, as what its role makes of it.
     own = [text for text in dict.fromkeys(asked.texts) if text not in said]
     rest = [*_unseen(asked.images), *asked.calls, *asked.model, *asked.unknown]
-    gone = await judge_request(asking, live.known, asked.messages, own, rest, asked.tools or None)
+    gone = await judge_request(asking, asked.messages, own, rest, asked.tools or None)
     if gone.stopped is not None:
         return _blocked(gone)
     messages, texts, others, tools = gone.texts

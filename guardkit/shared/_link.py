@@ -16,7 +16,7 @@ WAIT_S = 0.5
 """How long one command, or one try to connect, may take."""
 QUEUE_S = 2.0
 """How long to wait for a connection, where all are in use."""
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS = 16
 
 Arg = str | bytes | int | float
 

@@ -60,6 +60,7 @@ _TYPES = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}\Z")
 _ID = re.compile(r"[A-Za-z0-9_.:|-]{1,128}\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*\Z")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}\Z")
+_SEALED_URL = re.compile(r"data:[a-z0-9.+/-]{0,100}(?:;[a-z0-9.=+-]{1,40}){0,4};base64,", re.I)
 
 IDS = frozenset({"id", "tool_call_id", "tool_use_id", "call_id", "item_id", "previous_response_id"})
 OPAQUE = frozenset({"signature", "encrypted_content", "thought_signature"})
@@ -110,6 +111,8 @@ class Reader:
         """Where tokens are listed one by one: gone as soon as any text changes."""
         self._is_reply = is_reply
         self._tools: dict[str, str] = {}
+        self._sealed: dict[Path, str] = {}
+        """Where a part that cannot be read has its bytes, and its kind."""
 
     def read(
         self, value: Any, path: Path = (), surface: Surface | None = None, group: Path | None = None
@@ -163,6 +166,7 @@ class Reader:
                 return
         if kind in UNREAD or (kind == "base64" and "data" in value):
             self.parts.append(Part("unread", surface, kind, path))
+            self._sealed[*path, kind] = kind
         elif role in TOOL_ROLES or _is_tool_message(value, kind):
             if not self._is_reply:
                 surface, tool = "tool_result", self._tool_of(value)
@@ -181,6 +185,7 @@ class Reader:
             )
         if isinstance(value, Mapping):
             self._keys(value, path, surface, tool)
+        kind = self._sealed.get(path, kind)
         for key, inner in found:
             if key == "logprobs" and self._is_reply:
                 if inner is not None:
@@ -219,8 +224,8 @@ class Reader:
         if self._is_reply and key in METADATA:
             return _WORD.match(inner) is not None
         if kind == "base64" or kind in UNREAD:
-            return key in PAYLOADS or inner.startswith("data:")
-        return kind == "input_audio" and key == "format"
+            return _is_sealed(key, inner)
+        return False
 
     def _note(self, value: Any, call: Part) -> None:
         for name in ("id", "call_id"):
@@ -268,6 +273,16 @@ def no_text(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return next((kind for kind in map(no_text, value) if kind is not None), None)
     return None
+
+
+def _is_sealed(key: Any, inner: str) -> bool:
+    """Whether this is the bytes of a part that cannot be read: said so once, for all of it."""
+    if key == "format":
+        return _TYPES.match(inner) is not None
+    begin = _SEALED_URL.match(inner)
+    if begin is None and key not in PAYLOADS:
+        return False
+    return _BASE64.match(inner, 0 if begin is None else begin.end()) is not None
 
 
 def _is_pair(value: Any) -> bool:

@@ -272,7 +272,6 @@ CHAT_EVENTS: list[Body] = [
         extra_content={"google": {"thought_signature": "c2lnbmVk", "note": "n"}},
     ),
     _called(0, function={"arguments": '{"id": "A-1"}'}, hint="h"),
-    _called(1, id="call_2", type="custom", custom={"name": "note", "input": "plain"}),
     _delta(function_call={"name": "old", "arguments": '{"x": "y"}', "hint": "h"}),
     _delta(1, role="assistant", content="Another."),
     _chunk({"index": 1, "delta": {}, "finish_reason": "stop"}, vendor=BEYOND, type="t"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -221,9 +222,8 @@ def test_a_policy_that_is_gone_gives_way_to_the_first(client: Client, stage: Sta
 
 
 def test_the_last_hour_by_minute(stage: Stage) -> None:
-    now = [600_000.0]
+    now = [time.time() // 60 * 60 + 60]
     monitor = Monitor(stage, lambda: now[0])
-    monitor.sample()
     for _ in range(3):
         stage.live(13)
         now[0] += 30
@@ -236,19 +236,21 @@ def test_the_last_hour_by_minute(stage: Stage) -> None:
 
 def test_counters_that_begin_anew_draw_no_cliff() -> None:
     past = Past()
-    past.note("p", "one", {"input": 0}, 0.0)
-    past.note("p", "one", {"input": 5}, 10.0)
-    past.note("p", "two", {"input": 2}, 20.0)  # a reload
-    past.note("p", "two", {"input": 1}, 30.0)  # and another one, of the same policy
+    past.note("p", "one", {"input": 2}, 5.0, 1.0)
+    past.note("p", "one", {"input": 5}, 10.0, 1.0)
+    past.note("p", "two", {"input": 2}, 20.0, 15.0)  # a reload
+    past.note("p", "two", {"input": 1}, 30.0, 25.0)  # and another one, of the same policy
     assert past.hour("p", 59.0)[-1] == {"input": 8}
-    past.note("p", "two", {"input": 900}, 1000.0)  # nobody looked for long
-    past.note("p", "two", {"input": 901}, 1010.0)
+    past.note("p", "two", {"input": 900}, 1000.0, 25.0)  # nobody looked for long
+    past.note("p", "two", {"input": 901}, 1010.0, 25.0)
     assert past.hour("p", 1010.0)[-1] == {"input": 1}
-    past.note("p", "two", {"input": 902}, 1100.0)
-    past.note("p", "two", {"input": 903}, 60 * 90.0)
+    past.note("p", "two", {"input": 902}, 1100.0, 25.0)
+    past.note("p", "two", {"input": 903}, 60 * 90.0, 25.0)
     assert [one for one in past.hour("p", 60 * 90.0) if one] == []
     past.forget_all_but(())
     assert past.hour("p", 0.0) == [{}] * 60
+    past.note("q", "one", {"input": 7}, 9000.0, 1.0)  # it ran long before the first look
+    assert past.hour("q", 9000.0) == [{}] * 60
 
 
 # --- holds

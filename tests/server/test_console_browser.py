@@ -145,8 +145,17 @@ def test_every_view_is_a_tab_with_an_address(desk: Desk) -> None:
     until(lambda: desk.one("#view-holds h1"))
 
 
-@pytest.mark.parametrize("size", [NARROW, (768, 900), (1920, 1080)])
-@pytest.mark.parametrize("is_dark", [False, True])
+@pytest.mark.parametrize(
+    ("size", "is_dark"),
+    [
+        (NARROW, False),
+        (WIDE, True),
+        pytest.param(NARROW, True, marks=pytest.mark.full),
+        pytest.param((768, 900), False, marks=pytest.mark.full),
+        pytest.param((768, 900), True, marks=pytest.mark.full),
+        pytest.param((1920, 1080), False, marks=pytest.mark.full),
+    ],
+)
 def test_no_view_is_wider_than_the_screen(
     desk: Desk, size: tuple[int, int], is_dark: bool, tmp_path: Path
 ) -> None:

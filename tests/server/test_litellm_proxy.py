@@ -165,7 +165,7 @@ def _shown(got: httpx2.Response) -> str:
 
 
 def test_a_stream_is_rewritten(up: Upstream, url: str) -> None:
-    """With `incremental_diff`: `block_only`, LiteLLM's own default, shows all and drops rewrites."""
+    """With `incremental_diff`: `block_only`, LiteLLM's own default, shows what it should not."""
     up.say(Say("Both NB-1234 and NB-5678 are on their way.", chunk=3))
     got = _ask(url, "Where is it?", stream=True)
     assert _shown(got) == "Both [ORDER] and [ORDER] are on their way."

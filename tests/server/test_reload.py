@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from ._traffic import (
     CHECK,
     Line,
     chat,
-    guardkit,
+    exported,
     hear,
     log_says,
     metrics,
@@ -61,21 +62,11 @@ WINDOW = """
 window often { count counted last 9 turns per session }
 rule over { tier safety on conversation when often >= 3 then block "Over." for session }
 """
-BROKEN = "guardkit 1\npolicy reloaded\nrule nobody { when missing then block }\n"
+BROKEN = policy("9", "rule nobody { tier safety on input when missing then flag }\n")
 FAILING = policy(
     "9", 'test "wrong" {\n  input "nothing of the kind"\n  expect block by stopped\n}\n'
 )
-UNBOUND = policy("8", 'check words = words { list from "nowhere.txt" }\n')
-
-
-def _digest(text: str, folder: Path) -> str:
-    """What the command line says the digest of a policy is."""
-    path = folder / "digest.guard"
-    path.write_text(text, encoding="utf-8")
-    done = guardkit("graph", str(path), "--format", "json")
-    assert done.returncode == 0, done.stderr
-    said: str = json.loads(done.stdout)["digest"]
-    return said
+UNBOUND = policy("8", 'check words = words { file "nowhere.txt" }\n')
 
 
 def _put(server: Served, text: str) -> None:
@@ -144,8 +135,8 @@ def test_no_request_is_judged_by_two_policies(number: int) -> None:
                 assert made["outcome"] == "ok"
                 digests[made["digest"]] = letter
             seen = Seen(digests)
-            tasks = [asyncio.create_task(seen.client(server.url)) for _ in range(6)]
-            tasks += [asyncio.create_task(seen.listener(server.url)) for _ in range(4)]
+            tasks = [asyncio.create_task(seen.client(server.url)) for _ in range(2)]
+            tasks += [asyncio.create_task(seen.listener(server.url)) for _ in range(2)]
             begun = time.monotonic()
             for turn in range(number):
                 _put(server, policy("12"[turn % 2]))
@@ -204,39 +195,39 @@ def test_a_stream_ends_by_the_policy_it_began_with() -> None:
         asyncio.run(play(server, up))
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        pytest.param(BROKEN, "missing", id="does not compile"),
-        pytest.param(FAILING, "wrong", id="fails its own test"),
-        pytest.param(UNBOUND, "nowhere.txt", id="lacks a file"),
-        pytest.param("", "", id="empty"),
-        pytest.param(policy("7")[:-60], "", id="half written"),
-    ],
-)
-def test_a_bad_policy_leaves_the_old_one_in_force(text: str, says: str) -> None:
+BAD = {
+    "does not compile": (BROKEN, "missing"),
+    "fails its own test": (FAILING, "wrong"),
+    "lacks a file": (UNBOUND, "nowhere.txt"),
+    "is empty": ("", ""),
+    "is half written": (policy("7")[:-60], ""),
+}
+
+
+def test_a_bad_policy_leaves_the_old_one_in_force() -> None:
     async def play(server: Served) -> None:
         async with Line(server.url) as line:
             before = await line.ask(CHAT, chat("say @"))
             assert before.text == "say 1 1"
-            _put(server, text)
-            answer = await reload(line)
-            assert answer.status == 422, answer
-            made = answer.json()["policies"][0]
-            assert made["outcome"] == "refused"
-            assert made["digest"] == before.headers["x-guardkit-policy"]
-            assert made["said"], "it is said what is wrong"
-            assert says in "\n".join(made["said"])
+            for number, (name, (text, says)) in enumerate(BAD.items(), start=1):
+                _put(server, text)
+                answer = await reload(line)
+                assert answer.status == 422, (name, answer)
+                made = answer.json()["policies"][0]
+                assert made["outcome"] == "refused"
+                assert made["digest"] == before.headers["x-guardkit-policy"]
+                assert made["said"], f"it is not said that it {name}"
+                assert says in "\n".join(made["said"]), (name, made)
 
-            after = await line.ask(CHAT, chat("say @"))
-            assert after.text == "say 1 1"
-            assert after.headers["x-guardkit-policy"] == before.headers["x-guardkit-policy"]
-            ready = await line.ask("/readyz", method="GET")
-            assert (ready.status, ready.json()["status"]) == (200, "ready")
-            assert (await metrics(line))['guardkit_reloads_total{outcome="refused"}'] == 1
+                after = await line.ask(CHAT, chat("say @"))
+                assert after.text == "say 1 1"
+                assert after.headers["x-guardkit-policy"] == before.headers["x-guardkit-policy"]
+                ready = await line.ask("/readyz", method="GET")
+                assert (ready.status, ready.json()["status"]) == (200, "ready")
+                assert (await metrics(line))['guardkit_reloads_total{outcome="refused"}'] == number
             await log_says(server, "refused")
             shown = await line.ask("/console/api/monitor", method="GET", headers=AS_ADMIN)
-            assert "refused" in shown.body.decode()
+            assert shown.body.decode().count('"refused"') == len(BAD)
 
             # And the next good one is taken.
             _put(server, policy("2"))
@@ -252,8 +243,11 @@ def test_windows_of_sessions_go_on() -> None:
 
     async def play(server: Served) -> None:
         async with Line(server.url) as line:
+            turn = itertools.count()
 
             async def said(session: str, text: str = "insult") -> Any:
+                # The same text once more would be the same turn, sent again.
+                text = f"{text} {next(turn)}"
                 answer = await line.ask(CHAT, chat(text), headers={"x-guardkit-session": session})
                 return answer.json()["choices"][0]["finish_reason"]
 
@@ -271,50 +265,38 @@ def test_windows_of_sessions_go_on() -> None:
         asyncio.run(play(server))
 
 
-@pytest.mark.parametrize("way", ["replaced", "written in place", "written in pieces"])
-def test_a_file_that_changes_is_loaded_by_itself(way: str) -> None:
+def test_a_file_that_changes_is_loaded_by_itself() -> None:
     async def play(server: Served) -> None:
+        file = server.folder / "served.guard"
         async with Line(server.url) as line:
-            letter = "1"
-
-            async def is_new() -> bool:
-                answer = await line.ask(CHAT, chat("say @"))
-                assert answer.text in ("say 1 1", "say 2 2", "say 3 3")
-                return answer.text == f"say {letter} {letter}"
-
-            assert await is_new()
-            # A change that comes at once after the start must not be lost either, nor a second.
-            for letter in "23":
-                file = server.folder / "served.guard"
+            for letter, way in zip(
+                "2345", ("replaced", "bad", "in place", "in pieces"), strict=True
+            ):
                 text = policy(letter)
                 if way == "replaced":
                     _put(server, text)
-                elif way == "written in place":
+                elif way == "bad":
+                    before = server.said().count("refused")
+                    _put(server, FAILING)
+
+                    async def is_told(number: int = before) -> bool:
+                        return server.said().count("refused") > number
+
+                    await until(is_told, 15)
+                    assert (await line.ask(CHAT, chat("say @"))).text == "say 2 2"
+                    _put(server, text)
+                elif way == "in place":
                     file.write_text(text, encoding="utf-8")
                 else:
-                    half = len(text) // 2
-                    file.write_text(text[:half], encoding="utf-8")
+                    file.write_text(text[: len(text) // 2], encoding="utf-8")
                     await asyncio.sleep(0.2)
                     file.write_text(text, encoding="utf-8")
-                took_s = await until(is_new, 15)
-                print(f"\nin force after {took_s:.1f} s", end="")
 
-    with upstream(_echo) as up, served(policy("1"), upstream=up.url) as server:
-        asyncio.run(play(server))
+                async def is_new(letter: str = letter) -> bool:
+                    return (await line.ask(CHAT, chat("say @"))).text == f"say {letter} {letter}"
 
-
-def test_a_bad_file_that_is_watched_is_told_and_not_taken() -> None:
-    async def play(server: Served) -> None:
-        async with Line(server.url) as line:
-            _put(server, FAILING)
-            await log_says(server, "refused", 15)
-            assert (await line.ask(CHAT, chat("say @"))).text == "say 1 1"
-            _put(server, policy("2"))
-
-            async def is_new() -> bool:
-                return (await line.ask(CHAT, chat("say @"))).text == "say 2 2"
-
-            await until(is_new, 15)
+                took_s = await until(is_new, 15, 0.05)
+                print(f"\n{way}: in force after {took_s:.1f} s", end="")
 
     with upstream(_echo) as up, served(policy("1"), upstream=up.url) as server:
         asyncio.run(play(server))
@@ -331,8 +313,6 @@ def test_only_the_admin_reloads() -> None:
 
 def test_every_record_names_the_policy_that_judged(tmp_path: Path) -> None:
     """The digest in the header of a reply is that of the audit log's record of it."""
-    from ._traffic import exported
-
     audit = tmp_path / "audit.db"
     seen: dict[str, str] = {}
 
@@ -350,8 +330,8 @@ def test_every_record_names_the_policy_that_judged(tmp_path: Path) -> None:
         served(policy("0"), "--no-watch", "--audit", str(audit), upstream=up.url) as server,
     ):
         asyncio.run(play(server))
-    records = [each for each in exported(audit) if each.get("decision") in seen]
+    records = [each for each in exported(audit) if each["kind"] == "verdict"]
     assert {each["decision"] for each in records} == set(seen)
     assert len({*seen.values()}) == 2
     for record in records:
-        assert record["policy"]["digest"] == seen[record["decision"]], record
+        assert record["policy"] == seen[record["decision"]], record

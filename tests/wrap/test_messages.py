@@ -10,6 +10,7 @@ import pydantic
 import pytest
 
 from guardkit.errors import Blocked, UsageError
+from guardkit.types import Surface, Verdict
 from guardkit.wrap import Lens, wrap
 
 from ._guard import Scripted
@@ -168,6 +169,54 @@ def test_what_cannot_be_read_asks_the_policy(guard: Scripted, part: Any) -> None
         sent(guard, [{"role": "user", "content": [part]}])
     assert ("unread", "input") in guard.asked or ("unread", "retrieved") in guard.asked
     assert caught.value.verdict.action == "block"
+
+
+class Lenient(Scripted):
+    """Lets go on what cannot be read."""
+
+    def unread(self, on: Surface = "input", *, tool: str | None = None) -> Verdict:
+        return super().unread(on, tool=tool)._replace(action="flag")
+
+
+SEALED = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": SEALED, "detail": "low"}},
+        {"type": "input_image", "image_url": SEALED},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA"}},
+        {"type": "input_audio", "input_audio": {"data": "AA+/", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "AA==", "filename": "x.pdf"}},
+        {"type": "input_file", "file_data": SEALED, "filename": "x.pdf"},
+    ],
+)
+def test_bytes_that_cannot_be_read_are_no_text(part: Any) -> None:
+    guard = Lenient()
+    messages = [{"role": "user", "content": [part]}]
+    assert sent(guard, messages) == messages
+    judged = [text for kind, text in guard.asked if kind != "unread"]
+    assert not any("base64," in text or text.startswith("AA") for text in judged)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "data:text/plain,FORBIDDEN"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA FORBIDDEN"}},
+        {"type": "image_url", "image_url": {"url": SEALED, "detail": "FORBIDDEN"}},
+        {"type": "image_url", "image_url": {"url": SEALED}, "data": {"data": "FORBIDDEN"}},
+        {"type": "input_audio", "input_audio": {"data": "not FORBIDDEN", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "AA==", "filename": "FORBIDDEN.pdf"}},
+        {"type": "image", "alt": "data: FORBIDDEN"},
+        {"type": "text", "text": "data:image/png;base64,FORBIDDEN"},
+        {"type": "extra", "image_url": {"url": "data:image/png;base64,FORBIDDEN"}},
+    ],
+)
+def test_what_only_looks_like_bytes_is_text(part: Any) -> None:
+    with pytest.raises(Blocked):
+        sent(Lenient(), [{"role": "user", "content": [part]}])
 
 
 def test_a_match_across_parts_is_blocked(guard: Scripted) -> None:

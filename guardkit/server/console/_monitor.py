@@ -54,7 +54,7 @@ class Monitor:
     # Any: a snapshot is plain data of many shapes, here and below.
     def _note(self, name: str, guard: Guard, snapshot: Mapping[str, Any]) -> None:
         totals = totals_of(snapshot["counters"]["all"])
-        self._past.note(name, guard.digest, totals, self._clock())
+        self._past.note(name, guard.digest, totals, self._clock(), snapshot["since"])
 
     def shown(self, chosen: str | None) -> dict[str, Any]:
         """Everything the monitor shows.

@@ -34,12 +34,9 @@ class Past:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    def note(self, name: str, digest: str, totals: Counts, now: float) -> None:
-        """Take in the totals of a policy as they are now."""
-        kept = self._kept.get(name)
-        if kept is None:
-            self._kept[name] = _Kept(digest, now, totals, {})
-            return
+    def note(self, name: str, digest: str, totals: Counts, now: float, since: float) -> None:
+        """Take in the totals of a policy as they are now, counted since then."""
+        kept = self._kept.get(name) or _Kept(digest, since, {}, {})
         is_same = kept.digest == digest and all(
             totals.get(what, 0) >= count for what, count in kept.totals.items()
         )

@@ -37,7 +37,7 @@ function panels(shown) {
   const percent = (value) => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
   const rate = (title, part, whole, style) => ({
     title, values: of(part, whole), style, isShare: true, spell: percent,
-    now: share(sum(part), sum(whole)), about: ` ${counted(sum(part))} of ${counted(sum(whole))}`,
+    now: share(sum(part), sum(whole)), about: sum(whole) ? ` ${counted(sum(part))} of ${counted(sum(whole))}` : " nothing yet",
   });
   const number = (title, values, style) => ({
     title, values, style, isShare: false, spell: (value) => counted(value), now: counted(values.reduce((a, b) => a + b, 0)), about: " in the hour",
@@ -171,7 +171,7 @@ export function monitor(place) {
       h("option", { value: one.name, selected: one.name === shown.chosen }, one.name ? `${one.name}: ${one.policy}` : one.policy)));
     when.replaceChildren(h("i.live", null), ` live, ${time(shown.at)}`);
     fill(row, [traffic, live?.hour, live?.monitors], () => keys(shown));
-    const isMoving = (traffic.rates?.requests_per_s ?? 0) > 0;
+    const isMoving = (traffic.rates?.requests_per_s ?? 0) > 0 && (live?.hour?.exchanges?.answered ?? 0) > 0;
     fill(picture, [live?.hour?.layers, live?.hour?.exchanges, isMoving], () => stack(live?.hour, isMoving));
     const looked = lines.querySelector("svg:hover");
     if (!looked) fill(lines, [traffic.hour, live?.minutes], () => panels(shown).map(panel));
