@@ -110,7 +110,7 @@ async def asked(port: int, at_once: int, calls: int) -> Speed:
     """Ask so many times over so many connections that are kept open."""
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": QUESTION}]}).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
     request = head.encode() + body

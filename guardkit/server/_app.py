@@ -129,7 +129,7 @@ class App:
             raise Fault(405, "method_not_allowed", f"use {allowed} here", (("allow", allowed),))
         if self._is_stopping and not route.is_always:
             self._house.counters.shed("draining")
-            raise Fault(503, "stopping", "the server is stopping", (("retry-after", "1"),))
+            raise _stopping()
         if not route.needs_key:
             return await handler(request)
         self._house.know(request)
@@ -154,12 +154,18 @@ class App:
 
     async def _end(self, wire: Wire, route: Route | None) -> None:
         """The server stops, and the reply is not whole: say so in the reply itself."""
-        fault = Fault(503, "stopping", "the server is stopping", (("retry-after", "1"),))
+        fault = _stopping()
         if wire.has_begun:
             await wire.end(b"event: error\ndata: " + self._fault(wire, route, fault).body + b"\n\n")
         else:
             own: Headers = (("x-guardkit-decision", wire.decision),)
             await wire.reply(self._fault(wire, route, fault), own)
+
+
+def _stopping() -> Fault:
+    # On a connection that is kept a client would ask again and again, and never somebody else.
+    headers = (("retry-after", "1"), ("connection", "close"))
+    return Fault(503, "stopping", "the server is stopping", headers)
 
 
 class _Flight:

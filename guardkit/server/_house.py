@@ -177,6 +177,7 @@ class House:
     def stop(self) -> None:
         """The server is to stop: say so where it is asked whether it is ready."""
         self._is_stopping = True
+        self._health.forget()
 
     async def aclose(self) -> None:
         """Close what is open; the audit log last."""
@@ -345,7 +346,10 @@ class House:
 
     def judged(self, request: Request, route: str, **facts: Any) -> None:
         """A request of the decision API came to its end."""
-        self._tell(request, route=route, family="guardkit", upstream_s=None, **facts)
+        family = "litellm" if route == "litellm" else "guardkit"
+        self._tell(request, route=route, family=family, upstream_s=None, **facts)
+        if facts["action"] == "block" and self._denials is not None:
+            self._denials.note(request.tenant.name, request.peer)
 
     def _tell(
         self,

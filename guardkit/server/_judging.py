@@ -202,16 +202,11 @@ class Asking:
         return verdict
 
 
-class _About(NamedTuple):
-    request: Request
-    session: str | None
-
-
 def turn(
     policies: Policies, live: Live, request: Request, session: str | None
 ) -> AbstractAsyncContextManager[object]:
     """The session of a request is this server's until the turn is over."""
-    return policies.turn(live, _About(request, session))  # type: ignore[arg-type]  # all it reads
+    return policies.turn(live, session, request.tenant.name)
 
 
 class Gone(NamedTuple):
@@ -315,21 +310,23 @@ async def _said(texts: list[Any], reply: Any) -> Any:
 
 @cache
 def _request_call() -> Callable[..., Awaitable[Any]]:
-    return wrap(_guarding(), _forward, text=("messages", "texts", "rest"), **_options())
+    return wrap(_guarding(), _forward, **_options("messages", "texts", "rest"))
 
 
 @cache
 def _reply_call() -> Callable[..., Awaitable[Any]]:
-    # No second: nobody can be asked for another reply, and what stands in for it is taken at once.
-    return wrap(_guarding(), _said, text="texts", within=0.0, **_options())
+    return wrap(_guarding(), _said, **_options("texts"))
 
 
 def _guarding() -> Guarding:
     return cast("Guarding", _Asked())  # a call that is awaited asks what can be awaited, no more
 
 
-def _options() -> WrapOptions:
+def _options(*texts: str) -> WrapOptions:
     return {
+        "text": texts,
+        # No second: nobody can be asked for another reply, and its stand-in is taken at once.
+        "within": 0.0,
         "session": lambda call: _asking.get().whose.session or _NOBODY,
         "tenant": lambda call: _asking.get().whose.tenant,
         "context": lambda call: _asking.get().whose.facts,

@@ -18,7 +18,7 @@ from guardkit.shared import MemorySessions, Turn, Turns
 from guardkit.types import Surface
 from guardkit.wrap import Judgements
 
-from ._exchange import Exchange, ended, facts_of, saw, session_of, tenant_of
+from ._exchange import ended, facts_of, saw, session_of, tenant_of
 from ._http import Fault
 from ._settings import Settings
 from ._tenant import Tenant
@@ -195,12 +195,13 @@ class Policies:
             self._paths = paths
             return tuple(self._replace(name, made[path]) for name, path in paths.items())
 
-    def turn(self, live: Live, about: Exchange) -> AbstractAsyncContextManager[Turn]:
-        """The session of an exchange is this server's until the turn is over."""
-        is_shared = about.session is not None and live.guard.needs_session
+    def turn(
+        self, live: Live, session: str | None, tenant: str
+    ) -> AbstractAsyncContextManager[Turn]:
+        """A session is this server's until the turn is over."""
+        is_shared = session is not None and live.guard.needs_session
         turns = self._turns if is_shared else _FREE
-        tenant = about.request.tenant.name
-        return turns.turn(live.guard, live.known, about.session or "", tenant)
+        return turns.turn(live.guard, live.known, session or "", tenant)
 
     def _tried(self, path: Path) -> Loaded | tuple[str, ...]:
         try:

@@ -64,7 +64,8 @@ class Proxy:
         stack.callback(self._tell, about)
         try:
             # Where sessions are shared with other servers, this one has it until the end.
-            about.turn = await stack.enter_async_context(self._policies.turn(live, about))
+            turn = self._policies.turn(live, about.session, request.tenant.name)
+            about.turn = await stack.enter_async_context(turn)
             made = await self._served(about, live, stack)
             if isinstance(made, Streamed):
                 return made._replace(source=Within(made.source, stack))

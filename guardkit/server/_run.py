@@ -99,7 +99,8 @@ def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) ->
     config = uvicorn.Config(str, host=settings.host, port=settings.port, log_config=None)
     socket = config.bind_socket()
     _announce(settings, say)
-    return run_workers(settings.workers, partial(work, socket), settings.drain_s + 10)
+    # Who stops takes nobody new: the parent's own hold on the socket would keep it open.
+    return run_workers(settings.workers, partial(work, socket), settings.drain_s + 10, socket.close)
 
 
 def _announce(settings: Settings, say: Callable[[str], object]) -> None:

@@ -14,7 +14,12 @@ SOON_S: Final = 5.0
 PAUSE_S: Final = 1.0
 
 
-def run_workers(number: int, work: Callable[[], int], patience_s: float) -> int:
+def run_workers(
+    number: int,
+    work: Callable[[], int],
+    patience_s: float,
+    leave: Callable[[], object] = lambda: None,
+) -> int:
     """Run a function in so many processes until a signal says stop; the exit code.
 
     The parent has to be without threads: the processes are forks of it.
@@ -23,12 +28,14 @@ def run_workers(number: int, work: Callable[[], int], patience_s: float) -> int:
         number: How many.
         work: What each does; it ends by itself when it gets SIGTERM.
         patience_s: How long they may take to end before they are killed.
+        leave: Lets go of what the workers have from here, once they are told to stop.
     """
     begun: dict[int, float] = {}
     stopping: list[int] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
         stopping.append(signum)
+        leave()
         for child in begun:
             os.kill(child, signal.SIGTERM)
 

@@ -101,6 +101,18 @@ def _limit(server: Served, size: int) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+UNKEPT = "This request could not be recorded and was stopped."
+
+
+def _is_stopped(answer: Answer) -> bool:
+    """Whether it was stopped because nobody could keep a record of it."""
+    if answer.status == 200 and answer.headers["x-guardkit-action"] == "block":
+        assert UNKEPT in answer.body.decode()
+        return True
+    assert answer.status in (200, 503), answer
+    return answer.status == 503
+
+
 @pytest.mark.parametrize("mode", ["durable", "fast"])
 def test_a_full_disk_blocks(mode: str, tmp_path: Path) -> None:
     audit = tmp_path / "audit.db"
@@ -113,18 +125,15 @@ def test_a_full_disk_blocks(mode: str, tmp_path: Path) -> None:
             _limit(server, 1)
             for _ in range(200):
                 answer = await line.ask(CHAT, chat("hello"))
-                if answer.status != 200:
-                    refused.append(answer)
-                    break
-                if answer.headers["x-guardkit-action"] == "block":
+                if _is_stopped(answer):
                     refused.append(answer)
                     break
                 said.append(answer.decision)
             assert refused, "it went on without a log"
             # The whole surface of the server is shut, and not by accident of one route.
-            assert (await line.ask(CHECK, {"text": "hello"})).status == 503
+            assert _is_stopped(await line.ask(CHECK, {"text": "hello"}))
             heard = await hear(line, chat("hello", stream=True))
-            assert not heard.text
+            assert heard.text in ("", UNKEPT)
             assert (await line.ask("/healthz", method="GET")).status == 200
             _limit(server, resource.RLIM_INFINITY)
             await asyncio.sleep(1.1)
@@ -177,7 +186,7 @@ def test_a_log_that_somebody_else_has_locked_blocks(tmp_path: Path) -> None:
             finally:
                 other.execute("rollback")
                 other.close()
-            assert answer.status == 503
+            assert _is_stopped(answer)
             assert (await line.ask(CHECK, {"text": "hello"})).status == 200
 
     with served(POLICY, "--audit", str(audit), "--no-watch") as server:
@@ -193,8 +202,7 @@ def test_a_log_that_cannot_be_opened_is_no_server(tmp_path: Path) -> None:
             pytest.fail("it serves without its log")
 
 
-def test_a_torn_log_is_told_and_not_served_with(tmp_path: Path) -> None:
-    """A record that somebody changed is found by `verify`, whatever the server does afterwards."""
+def test_a_record_that_is_taken_out_is_noticed(tmp_path: Path) -> None:
     audit = tmp_path / "audit.db"
 
     async def play(server: Served) -> None:
@@ -208,13 +216,7 @@ def test_a_torn_log_is_told_and_not_served_with(tmp_path: Path) -> None:
     with sqlite3.connect(audit) as file:
         table = file.execute("select name from sqlite_master where type = 'table'").fetchall()
         name = next(each for (each,) in table if "record" in each)
-        column = next(
-            row[1]
-            for row in file.execute(f"pragma table_info({name})")
-            if row[2] in ("BLOB", "TEXT")
-        )
         file.execute(f"delete from {name} where rowid = (select min(rowid) + 2 from {name})")
-        assert column
     file.close()
     with pytest.raises(AssertionError):
         verified(audit)

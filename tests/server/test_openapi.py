@@ -252,7 +252,7 @@ def test_what_is_served_is_described_and_what_is_refused_is_not(
 @pytest.mark.full
 @given(_BODIES)
 @settings(
-    max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @pytest.mark.timeout(900)
 def test_the_same_of_a_great_many(api: Deciding, asked: tuple[str, Any]) -> None:
