@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 
 from guardkit.errors import AuditError, CheckError
 from guardkit.shared import Busy
@@ -14,7 +13,7 @@ from guardkit.shared import Busy
 from ._house import House, Route
 from ._http import Fault, Headers, Reply, Request, Streamed, Within
 from ._json import write_json
-from ._wire import Buffers, ClientLeft, Receive, Scope, Send, Wire
+from ._wire import Buffers, ClientLeft, Receive, Scope, Send, Wire, too_slow
 from .dialects import fault_body
 
 _SOON: Final[Headers] = (("retry-after", "1"),)
@@ -70,25 +69,19 @@ class App:
     # --- one request
 
     async def _serve(self, wire: Wire) -> None:
-        flight = _Flight()
+        flight = _Flight(wire.scope)
         self._inside.add(flight)
         route = self._house.routes.get(wire.path)
+        if route is not None and route.is_proxied:
+            wire.when_left(flight.leave)
         try:
-            async with anyio.create_task_group() as group:
-                flight.group = group
-                if route is not None and route.is_proxied:
-                    group.start_soon(self._watch, wire, flight)
+            with flight.scope:
                 await self._answer(wire, route)
-                group.cancel_scope.cancel()
-            if flight.reason == "shutdown":
-                await self._end(wire, route)
+            if flight.scope.cancelled_caught and flight.reason != "client":
+                await self._end(wire, route, flight.reason)
         finally:
             self._inside.discard(flight)
             wire.close()
-
-    async def _watch(self, wire: Wire, flight: _Flight) -> None:
-        await wire.left()
-        flight.leave()
 
     async def _answer(self, wire: Wire, route: Route | None) -> None:
         own: Headers = (("x-guardkit-decision", wire.decision),)
@@ -152,9 +145,9 @@ class App:
         body = write_json(fault_body(family, fault, wire.decision))
         return Reply(fault.status, body, headers=fault.headers)
 
-    async def _end(self, wire: Wire, route: Route | None) -> None:
-        """The server stops, and the reply is not whole: say so in the reply itself."""
-        fault = _stopping()
+    async def _end(self, wire: Wire, route: Route | None, reason: str) -> None:
+        """The request was ended from outside: say so in the reply, whole or not."""
+        fault = _stopping() if reason == "shutdown" else too_slow()
         if wire.has_begun:
             await wire.end(b"event: error\ndata: " + self._fault(wire, route, fault).body + b"\n\n")
         else:
@@ -169,12 +162,16 @@ def _stopping() -> Fault:
 
 
 class _Flight:
-    """A request under way."""
+    """A request under way.
 
-    __slots__ = ("group", "reason")
+    Args:
+        scope: Ends it: the client left, the server stops, or its body comes too slowly.
+    """
 
-    def __init__(self) -> None:
-        self.group: TaskGroup | None = None
+    __slots__ = ("reason", "scope")
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self.scope = scope
         self.reason = ""
 
     def leave(self) -> None:
@@ -186,6 +183,5 @@ class _Flight:
         self._stop("shutdown")
 
     def _stop(self, reason: str) -> None:
-        if self.group is not None:
-            self.reason = self.reason or reason
-            self.group.cancel_scope.cancel()
+        self.reason = self.reason or reason
+        self.scope.cancel()

@@ -21,6 +21,7 @@ from ._app import App
 from ._house import House, Loading
 from ._logs import Log, quiet_libraries
 from ._settings import LOCAL, Settings
+from ._wire import LEAVING, Leaving
 from ._workers import run_workers
 
 if TYPE_CHECKING:
@@ -180,6 +181,9 @@ def _protocol() -> type:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()
+            if self.cycle is not None and not self.cycle.response_complete:
+                scope: Any = self.cycle.scope
+                scope["extensions"][LEAVING].gone()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -195,6 +199,8 @@ def _protocol() -> type:
             self._size = 0
             self._is_head = True
             super().on_message_begin()
+            scope: Any = self.scope  # the type of it knows no extension but its own
+            scope["extensions"] = {LEAVING: Leaving()}
 
         def on_body(self, body: bytes) -> None:
             self._unread = 0

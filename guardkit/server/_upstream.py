@@ -117,17 +117,17 @@ class Upstream:
             raise Unserved("closed", 502, "upstream_broken") from None
 
     async def _asked(self, connection: _Connection, request: bytes) -> Answer:
+        answer = Answer(connection, self._quiet_s, self._keep)
         try:
             with anyio.fail_after(self._quiet_s):
                 await connection.send(request)
+                await answer.begin()
         except TimeoutError:
             await connection.drop()
             raise Unserved("timeout", 504, "upstream_timeout") from None
         except BaseException:
             await connection.drop()
             raise
-        answer = Answer(connection, self._quiet_s, self._keep)
-        await answer.begin()
         return answer
 
     async def _connected(self) -> _Connection:
@@ -283,7 +283,7 @@ class Answer:
         """
         has_come = False
         while not self._has_head:
-            data = await self._more()
+            data = await self._some()
             if not data and not has_come:
                 await self._drop()
                 raise _Closed
@@ -337,18 +337,23 @@ class Answer:
             await self._drop()
 
     async def _more(self) -> bytes:
-        assert self._connection is not None
         try:
             with anyio.fail_after(self._quiet_s):
-                return await self._connection.receive()
+                return await self._some()
         except TimeoutError:
             await self._drop()
             raise Unserved("timeout", 504, "upstream_timeout") from None
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            return b""
         except BaseException:
             await self._drop()
             raise
+
+    async def _some(self) -> bytes:
+        """Some bytes; none where no more will come."""
+        assert self._connection is not None
+        try:
+            return await self._connection.receive()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return b""
 
     async def _fed(self, data: bytes) -> None:
         try:

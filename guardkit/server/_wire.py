@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -76,7 +77,8 @@ class Wire:
         self._buffers = buffers
         self._body: bytes | None = None
         self._size = 0
-        self._is_read = anyio.Event()
+        self.scope = anyio.CancelScope()
+        """Within it the request is served; its deadline is that of a body that is under way."""
         self.decision = secrets.token_urlsafe(16)
         self.path: str = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
         """As it was sent: a path that is spelled in another way is another path."""
@@ -127,11 +129,8 @@ class Wire:
         pieces: list[bytes] = []
         begun = anyio.current_time()
         while True:
-            allowed = PATIENCE_S + self._size / SLOWEST_BYTES
-            with anyio.move_on_after(max(begun + allowed - anyio.current_time(), 0)) as scope:
-                message = await self._receive()
-            if scope.cancelled_caught:
-                raise Fault(408, "too_slow", "the body came too slowly", (("connection", "close"),))
+            self.scope.deadline = begun + PATIENCE_S + self._size / SLOWEST_BYTES
+            message = await self._receive()
             if message["type"] != "http.request":
                 raise ClientLeft
             pieces.append(message.get("body", b""))
@@ -140,7 +139,7 @@ class Wire:
             if self._size > self._most:
                 raise self._too_large()
             if not message.get("more_body", False):
-                self._is_read.set()
+                self.scope.deadline = math.inf
                 self._body = b"".join(pieces)
                 return self._body
 
@@ -153,11 +152,11 @@ class Wire:
         message = f"the body is larger than {self._most:,} bytes"
         return Fault(413, "body_too_large", message, (("connection", "close"),))
 
-    async def left(self) -> None:
-        """Back once the client has gone."""
-        await self._is_read.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def when_left(self, tell: Callable[[], object]) -> None:
+        """Have a function called as soon as the client has gone."""
+        leaving: Leaving | None = self._scope.get("extensions", {}).get(LEAVING)
+        if leaving is not None:
+            leaving.tell = tell
 
     async def reply(self, reply: Reply, headers: Headers) -> None:
         """Send a whole reply."""
@@ -192,6 +191,29 @@ class Wire:
         raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+def too_slow() -> Fault:
+    """The fault of a body that does not come."""
+    return Fault(408, "too_slow", "the body came too slowly", (("connection", "close"),))
+
+
+class Leaving:
+    """Says that a client has gone, to whoever serves it: no task has to wait for that."""
+
+    __slots__ = ("tell",)
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], object] | None = None
+
+    def gone(self) -> None:
+        """The connection was lost."""
+        if self.tell is not None:
+            self.tell()
+
+
+LEAVING: Final = "guardkit.leaving"
+"""Where the scope of a request has its `Leaving`."""
 
 
 class ClientLeft(Exception):  # noqa: N818 - nobody is there to hear of an error

@@ -104,7 +104,7 @@ class Exchange:
         options = self.options
         if not options.per_call:
             return options.fixed
-        call = self.texts.bound(args, kwargs).arguments
+        call = self.texts.named(args, kwargs)
         worked_out = {name: per(call) for name, per in options.per_call.items()}
         return {**options.fixed, **{k: v for k, v in worked_out.items() if v is not None}}
 

@@ -111,6 +111,12 @@ class Texts:
         more = (_companion(name, None, MISSING) for name in kwargs if name not in named)
         return (*self.sources, *(each for each in more if each is not None))
 
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All arguments by name. Where the caller named each, there is nothing to find out."""
+        if not args and kwargs.keys() == self.signature.parameters.keys():
+            return kwargs
+        return self.bound(args, kwargs).arguments
+
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         """The arguments by name."""
         bound = self.signature.bind(*args, **kwargs)

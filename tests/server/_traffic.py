@@ -75,6 +75,15 @@ class Line:
     ) -> None:
         self.close()
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it goes."""
+        return self._host, self._port
+
+    def again(self) -> Line:
+        """Another one to the same place."""
+        return Line(f"http://{self._host}:{self._port}", self._headers)
+
     def close(self) -> None:
         """Close it at once."""
         if self._writer is not None:

@@ -119,10 +119,11 @@ def test_no_verdict_is_another_tenants(number: int, tmp_path: Path) -> None:
     async def client(house: House, share: list[tuple[str, str]]) -> None:
         lines = {name: house.line(name) for name in ("red", "blue")}
         for at, (tenant, text) in enumerate(share):
-            own = {"x-guardkit-session": "the same"}
+            own = {"x-guardkit-session": "the-same"}
             expected, said = _expected(tenant, text)
             if at % 2:
-                answer = await lines[tenant].ask(CHECK, {"text": text, "on": "output"}, headers=own)
+                body = {"text": text, "on": "output", "session": "the-same"}
+                answer = await lines[tenant].ask(CHECK, body)
                 found = answer.json()
                 is_right = (found["action"], found["text"]) == (expected, said)
                 is_right &= all(rule.startswith(tenant) for rule in found["fired"])
