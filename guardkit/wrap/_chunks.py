@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from guardkit.errors import UsageError
 
-from ._parts import Part, no_text, read_reply
+from ._parts import Part, is_quiet, no_text, read_reply
 from ._tool_arguments import parse_arguments
 from ._values import MISSING, Path, like, member, members, put, word
 
@@ -79,7 +79,9 @@ ENVELOPE = frozenset({
 # fmt: on
 _ONE_CHOICE = frozenset({"index", "delta"})
 _PLAIN = ENVELOPE - {"usage"}
-CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "text", "message"})
+_QUIET = _PLAIN - {"choices", "created"}
+_SHOWN = frozenset({"text", "content", "thinking", "reasoning", "summary", "transcript"})
+"""What an object within a delta says piece by piece; its other texts come whole."""
 
 
 def _content(chunk: Any, choices: list[Any]) -> Said | None:
@@ -90,6 +92,8 @@ def _content(chunk: Any, choices: list[Any]) -> Said | None:
         return None
     delta = member(choice, "delta")
     if _filled(delta) != {"content"} or not isinstance(text := member(delta, "content"), str):
+        return None
+    if not all(is_quiet(key, member(chunk, key)) for key in beside & _QUIET):
         return None
 
     def make(shown: str) -> Any:
@@ -116,10 +120,9 @@ def _openai(chunk: Any, choices: list[Any]) -> Chunk:
     ends: list[Hashable] = []
     left: dict[Path, Any] = {}
     keeps = not choices
-    names = _beside(chunk, ENVELOPE)
+    taken: set[Path] = set()
     for place, choice in enumerate(choices):
         number = member(choice, "index", place)
-        names += _beside(choice, CHOICE)
         if member(choice, "message") is not None:
             return Chunk([], [], [], chunk, True)
         if member(choice, "logprobs") is not None:
@@ -129,6 +132,7 @@ def _openai(chunk: Any, choices: list[Any]) -> Chunk:
         if text := word(choice, "text"):
             said.append(_said(chunk, choice, number, ("text",), text, quiet))
             left["choices", place, "text"] = ""
+            taken.add(("choices", place, "text"))
         delta = member(choice, "delta")
         texts = [] if delta is None else list(members(delta) or ())
         silent = {("delta", key): None for key, inner in texts if inner and key != "role"}
@@ -139,31 +143,78 @@ def _openai(chunk: Any, choices: list[Any]) -> Chunk:
                 at = ("delta", key)
                 said.append(_said(chunk, choice, number, at, inner, {**silent, **quiet}))
                 left["choices", place, *at] = "" if key == "content" else None
+                taken.add(("choices", place, *at))
             elif key in ("tool_calls", "function_call"):
                 left["choices", place, "delta", key] = None
                 listed = inner if key == "tool_calls" else [inner]
                 for order, call in enumerate(listed):
+                    where: Path = ("choices", place, "delta", key)
+                    where = (*where, order, "function") if key == "tool_calls" else where
+                    taken.add((*where, "arguments"))
                     make = _openai_call(chunk, choice, key, call, {**silent, **quiet})
                     function = call if key == "function_call" else member(call, "function")
                     which = member(call, "index", order) if key == "tool_calls" else key
                     name, arguments = word(function, "name"), word(function, "arguments")
                     pieces.append(Piece(number, which, name, arguments, make))
             else:
-                return Chunk([], [], [], chunk, True)
+                parts = read_reply(inner).parts
+                if any(part.kind != "text" for part in parts):
+                    return Chunk([], [], [], chunk, True)
+                shown = {
+                    ("delta", key, *part.path): part.text
+                    for part in parts
+                    if not part.is_fixed and part.path and part.path[-1] in _SHOWN
+                }
+                others = {path: new for path, new in silent.items() if path != ("delta", key)}
+                for at, text in shown.items():
+                    alone: dict[Path, Any] = {**others, **dict.fromkeys(shown, ""), **quiet}
+                    said.append(_said(chunk, choice, number, at, text, alone))
+                    taken.add(("choices", place, *at))
+                if shown:
+                    left["choices", place, "delta", key] = None
+                keeps = keeps or not shown
         if member(choice, "finish_reason") is not None:
             ends.append(number)
     keeps = keeps or bool(ends) or member(chunk, "usage") is not None
     rest = put(chunk, left) if keeps else None
-    return Chunk(said, pieces, ends, rest, names=names)
+    read = Chunk(said, pieces, ends, rest)
+    return read if _is_bare_calls(chunk, choices) else _with_names(read, chunk, taken)
 
 
-def _beside(value: Any, known: Collection[str]) -> list[str]:
-    """The texts of members that no dialect has."""
-    found: list[str] = []
-    for key, inner in members(value) or ():
-        if key not in known and inner is not None:
-            found += [key, *(part.text for part in read_reply(inner).parts)]
-    return found
+def _is_bare_calls(chunk: Any, choices: list[Any]) -> bool:
+    """Whether a chunk holds pieces of arguments and nothing beside them: nearly all of a call."""
+    beside = _filled(chunk)
+    if beside is None or not beside <= _PLAIN or len(choices) != 1:
+        return False
+    choice = choices[0]
+    delta = member(choice, "delta")
+    calls = member(delta, "tool_calls")
+    if _filled(choice) != {"index", "delta"} or _filled(delta) != {"tool_calls"}:
+        return False
+    return (
+        isinstance(calls, list)
+        and all(_is_bare_call(call) for call in calls)
+        and all(is_quiet(key, member(chunk, key)) for key in beside & _QUIET)
+    )
+
+
+def _is_bare_call(call: Any) -> bool:
+    return (
+        _filled(call) == {"index", "function"}
+        and type(member(call, "index")) is int
+        and _filled(member(call, "function")) == {"arguments"}
+    )
+
+
+def _with_names(read: Chunk, chunk: Any, taken: Collection[Path]) -> Chunk:
+    """The same with the texts that stand beside those that stream, which have these paths."""
+    names: list[str] = []
+    for part in read_reply(chunk).parts:
+        if part.kind == "unread":
+            return Chunk([], [], [], chunk, True)
+        if part.kind == "text" and part.path not in taken:
+            names.append(part.text)
+    return read._replace(names=names) if names else read
 
 
 def _said(
@@ -197,31 +248,46 @@ def _anthropic(chunk: Any, kind: str) -> Chunk:
         if word(block, "type").endswith("tool_use"):
             given = member(block, "input")
             written = json.dumps(given) if given else ""
-            return Chunk(
-                [], [Piece(0, index, word(block, "name"), written, _anthropic_call(chunk))], []
-            )
+            piece = Piece(0, index, word(block, "name"), written, _anthropic_call(chunk))
+            return _with_names(Chunk([], [piece], []), chunk, ())
         key = word(block, "type")
         if text := word(block, key):
             delta = {"type": f"{key}_delta", key: ""}
             event = like(chunk, {"type": "content_block_delta", "index": index, "delta": delta})
             opened = put(chunk, {("content_block", key): ""})
             # The block opens at once, and its text follows when it is cleared.
-            return Chunk([_delta_like(event, index, ("delta", key), text)], [], [], opened)
-        return Chunk([], [], [], chunk, bool(read_reply(block).parts))
+            said = _delta_like(event, index, ("delta", key), text)
+            return _with_names(Chunk([said], [], [], opened), opened, ())
+        return Chunk([], [], [], chunk, True)
     if kind == "content_block_delta":
         delta = member(chunk, "delta")
         if word(delta, "type") == "input_json_delta":
-            piece = word(delta, "partial_json")
-            return Chunk([], [Piece(0, index, "", piece, _anthropic_call(chunk))], [])
+            at: Path = ("delta", "partial_json")
+            more = Piece(0, index, "", word(delta, at[-1]), _anthropic_call(chunk))
+            return _besides(Chunk([], [more], []), chunk, delta, at)
         for key in ("text", "thinking"):
             if word(delta, "type") == f"{key}_delta":
-                return Chunk([_delta_like(chunk, index, ("delta", key), word(delta, key))], [], [])
+                at = ("delta", key)
+                said = _delta_like(chunk, index, at, word(delta, key))
+                return _besides(Chunk([said], [], []), chunk, delta, at)
         return Chunk([], [], [], chunk, True)
     if kind == "content_block_stop":
-        return Chunk([], [], [(0, index)], chunk)
+        return _besides(Chunk([], [], [(0, index)], chunk), chunk, None, ())
     if kind == "message_stop" or kind == "message_delta":
-        return Chunk([], [], [0], chunk)
-    return Chunk([], [], [], chunk, kind != "ping")
+        return Chunk([], [], [0], chunk, True)
+    return Chunk([], [], [], chunk, True)
+
+
+_DELTA = frozenset({"type", "index", "delta"})
+
+
+def _besides(read: Chunk, chunk: Any, delta: Any, at: Path) -> Chunk:
+    """The same with what stands beside the text of a delta; nearly always that is nothing."""
+    outer, inner = _filled(chunk), None if delta is None else _filled(delta)
+    is_bare = outer is not None and outer <= _DELTA and type(member(chunk, "index")) is int
+    if is_bare and (delta is None or (inner is not None and inner <= {"type", at[-1]})):
+        return read
+    return _with_names(read, chunk, (at,))
 
 
 def _delta_like(chunk: Any, index: Any, at: Path, text: str) -> Said:
@@ -251,7 +317,10 @@ def _responses(chunk: Any, kind: str) -> Chunk:
     if word(item, "type").endswith("_call"):
         which = (word(item, "id"), member(chunk, "output_index"))
         if kind == "response.output_item.added":
-            return Chunk([], [], [], chunk, False, which)
+            # The end of the item brings what it is called with, and only that is judged.
+            bare = {("item", key): "" for key in ("arguments", "input") if word(item, key)}
+            opened = put(chunk, bare)
+            return _with_names(Chunk([], [], [], opened, False, which), opened, ())
         return Chunk([], [], [], chunk, True, None, which)
     if kind.endswith(".delta") and isinstance(text := member(chunk, "delta"), str):
         names = ("item_id", "output_index", "content_index", "summary_index")
@@ -261,9 +330,29 @@ def _responses(chunk: Any, kind: str) -> Chunk:
         def make(shown: str) -> Any:
             return put(chunk, {**blank, ("delta",): shown})
 
-        return Chunk([Said(0, field, text, make)], [], [])
+        return _spoken(Chunk([Said(0, field, text, make)], [], []), chunk)
     is_end = kind.endswith((".done", ".completed", ".incomplete", ".failed"))
     return Chunk([], [], [0] if is_end else [], chunk, True)
+
+
+_SPOKEN = frozenset({
+    "type", "item_id", "output_index", "content_index", "summary_index", "delta", "logprobs",
+    "sequence_number", "obfuscation",
+})  # fmt: skip
+_NUMBERS = ("output_index", "content_index", "summary_index", "sequence_number")
+
+
+def _spoken(read: Chunk, chunk: Any) -> Chunk:
+    filled = _filled(chunk)
+    is_bare = (
+        filled is not None
+        and filled <= _SPOKEN
+        and is_quiet("type", member(chunk, "type"))
+        and is_quiet("item_id", member(chunk, "item_id"))
+        and is_quiet("obfuscation", member(chunk, "obfuscation"))
+        and all(isinstance(member(chunk, key, 0), int) for key in _NUMBERS)
+    )
+    return read if is_bare else _with_names(read, chunk, (("delta",),))
 
 
 # --- LangChain

@@ -60,6 +60,7 @@ _TYPES = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}\Z")
 _ID = re.compile(r"[A-Za-z0-9_.:|-]{1,128}\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*\Z")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}\Z")
+_TOOL = re.compile(r"[A-Za-z0-9_.:/-]{0,128}\Z")
 _SEALED_URL = re.compile(r"data:[a-z0-9.+/-]{0,100}(?:;[a-z0-9.=+-]{1,40}){0,4};base64,", re.I)
 
 IDS = frozenset({"id", "tool_call_id", "tool_use_id", "call_id", "item_id", "previous_response_id"})
@@ -70,6 +71,7 @@ PAYLOADS = frozenset({"data", "b64_json", "file_data", "base64", "bytes", "resul
 METADATA = frozenset({
     "object", "model", "finish_reason", "stop_reason", "system_fingerprint", "service_tier",
     "status", "type", "role", "stop_sequence", "model_name", "model_provider", "chunk_position",
+    "obfuscation",
 })
 UNSENT = frozenset({"usage_metadata", "response_metadata", "artifact"})
 KEYS = frozenset({
@@ -81,7 +83,12 @@ KEYS = frozenset({
     "finish_reason", "model", "object", "created", "usage", "annotations", "citations", "answer",
     "page_content", "metadata", "additional_kwargs", "reasoning_content", "phase", "status",
 })
+EVENT_KEYS = frozenset({
+    "delta", "content_block", "partial_json", "item", "item_id", "part", "response", "logprobs",
+    "sequence_number", "output_index", "content_index", "summary_index", "custom",
+})
 # fmt: on
+_KNOWN = KEYS | METADATA | EVENT_KEYS
 BESIDE = frozenset({"annotations", "citations", "id", "name", "metadata", "source", "title"})
 """What these hold is text, but not shown as one with the rest."""
 SCALARS = (
@@ -163,6 +170,7 @@ class Reader:
             self._note(value, call)
             if self._is_reply:
                 self.parts.append(call)
+                self._beside(value, call, path, kind)
                 return
         if kind in UNREAD or (kind == "base64" and "data" in value):
             self.parts.append(Part("unread", surface, kind, path))
@@ -174,15 +182,8 @@ class Reader:
             surface = "retrieved"
         if group is None and (role or member(value, "content", MISSING) is not MISSING):
             group = path
-        if self._is_reply and word(value, "object") in ("response", "chat.completion"):
-            # A response repeats the request; what is shown stands here.
-            found = iter(
-                [
-                    (key, inner)
-                    for key, inner in found
-                    if key in ("choices", "output", "output_text")
-                ]
-            )
+        if self._is_reply and path in ((), ("response",)):
+            found = _shown_of(word(value, "object"), found)
         if isinstance(value, Mapping):
             self._keys(value, path, surface, tool)
         kind = self._sealed.get(path, kind)
@@ -193,39 +194,34 @@ class Reader:
             elif key in UNSENT and not isinstance(value, Mapping):
                 if key == "response_metadata" and member(inner, "logprobs") is not None:
                     self.drops.append((*path, key, "logprobs"))
-            elif not self._is_silent(key, inner, kind):
+            elif not _is_silent(key, inner, kind, is_reply=self._is_reply):
                 shown = (*path, key) if key == "output" and self._is_reply else group
                 shown = None if key in BESIDE else shown
                 self._value(inner, (*path, key), surface, tool, shown)
+
+    def _beside(self, value: Any, call: Part, path: Path, kind: str) -> None:
+        """What stands beside the name and the arguments of a call: text like any other."""
+        for key, inner in members(value) or ():
+            here = (*path, key)
+            if here == call.path[:-1]:
+                self._beside(inner, call, here, "")
+            elif key == "name" and isinstance(inner, str):
+                if _TOOL.match(inner) is None:
+                    self.parts.append(Part("text", "output", inner, here, is_fixed=True))
+            elif here != call.path and not _is_silent(key, inner, kind, is_reply=self._is_reply):
+                self._value(inner, here, "output", None, None)
+        if isinstance(value, Mapping):
+            self._keys(value, path, "output", None)
 
     def _keys(
         self, value: Mapping[Any, Any], path: Path, surface: Surface, tool: str | None
     ) -> None:
         """Names that no dialect prescribes are text too: the model reads them, a user sees them."""
-        known = KEYS | METADATA
-        keys = [key for key in value if isinstance(key, str) and key not in known]
+        keys = [key for key in value if isinstance(key, str) and key not in _KNOWN]
         if keys:
             names = "\n".join(keys)
             where = (*path, MISSING)
             self.parts.append(Part("text", surface, names, where, tool, is_fixed=True))
-
-    def _is_silent(self, key: Any, inner: Any, kind: str) -> bool:
-        """Whether a member is no text: a word the dialect prescribes, an id, sealed bytes."""
-        if not isinstance(inner, str):
-            return False
-        if key == "role":
-            return inner in ROLES
-        if key == "type":
-            return _TYPES.match(inner) is not None
-        if key in IDS:
-            return _ID.match(inner) is not None
-        if key in OPAQUE:
-            return _BASE64.match(inner) is not None
-        if self._is_reply and key in METADATA:
-            return _WORD.match(inner) is not None
-        if kind == "base64" or kind in UNREAD:
-            return _is_sealed(key, inner)
-        return False
 
     def _note(self, value: Any, call: Part) -> None:
         for name in ("id", "call_id"):
@@ -239,6 +235,47 @@ class Reader:
             if name := self._tools.get(word(value, key), ""):
                 return name
         return None
+
+
+def is_known(name: Any) -> bool:
+    """Whether a name is one that a dialect prescribes; any other is text like what it names."""
+    return not isinstance(name, str) or name in _KNOWN
+
+
+def _shown_of(kind: str, found: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """The members of a whole reply that say something."""
+    if kind == "response":  # it repeats the request; what is shown stands here
+        return ((key, inner) for key, inner in found if key in _ANSWERS)
+    if kind == "chat.completion":
+        return ((key, inner) for key, inner in found if key != "usage")
+    return found
+
+
+_ANSWERS = frozenset({"choices", "output", "output_text"})
+
+
+def is_quiet(name: str, value: Any) -> bool:
+    """Whether a member of a reply is no text: a word that its dialect prescribes, or an id."""
+    return value is None or _is_silent(name, value, "", is_reply=True)
+
+
+def _is_silent(key: Any, inner: Any, kind: str, *, is_reply: bool) -> bool:
+    """Whether a member is no text: a word the dialect prescribes, an id, sealed bytes."""
+    if not isinstance(inner, str):
+        return False
+    if key == "role":
+        return inner in ROLES
+    if key == "type":
+        return _TYPES.match(inner) is not None
+    if key in IDS:
+        return _ID.match(inner) is not None
+    if key in OPAQUE:
+        return _BASE64.match(inner) is not None
+    if is_reply and key in METADATA:
+        return _WORD.match(inner) is not None
+    if kind == "base64" or kind in UNREAD:
+        return _is_sealed(key, inner)
+    return False
 
 
 def read_reply(value: Any) -> Reader:
@@ -306,13 +343,9 @@ def _call_of(value: Any, kind: str, path: Path) -> Part | None:
             word(inner, "name"), member(inner, "arguments"), (*path, "function", "arguments")
         )
     if kind == "custom_tool_call":
-        written = member(value, "input")
-        said = {"input": written} if isinstance(written, str) else written
-        text = written if isinstance(written, str) else ""
-        where = (*path, "input")
-        return Part(
-            "call", "tool_call", text, where, word(value, "name"), None, said, is_plain=True
-        )
+        return _plain_call(value, path)
+    if kind == "custom" and member(inner := member(value, "custom"), "input") is not None:
+        return _plain_call(inner, (*path, "custom"))
     if kind in CALLS:
         key = "input" if member(value, "input", MISSING) is not MISSING else "arguments"
         return _call(word(value, "name"), member(value, key), (*path, key))
@@ -320,6 +353,15 @@ def _call_of(value: Any, kind: str, path: Path) -> Part | None:
         key = "args" if member(value, "args", MISSING) is not MISSING else "arguments"
         return _call(word(value, "name"), member(value, key), (*path, key))
     return None
+
+
+def _plain_call(value: Any, path: Path) -> Part:
+    """A call that takes one text."""
+    written = member(value, "input")
+    said = {"input": written} if isinstance(written, str) else written
+    text = written if isinstance(written, str) else ""
+    where = (*path, "input")
+    return Part("call", "tool_call", text, where, word(value, "name"), None, said, is_plain=True)
 
 
 def _is_bare_call(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from guardkit.errors import UsageError
 
 from ._find_texts import Lens
-from ._parts import read_reply
+from ._parts import is_known, read_reply
 from ._values import MISSING, Path, member, put, word
 
 GONE = ("tool_calls", "function_call", "refusal", "reasoning_content", "reasoning", "audio")
@@ -102,13 +102,42 @@ def refuse(reply: Any, message: str, lens: Lens | None) -> Any:
         texts = [found] if isinstance(found, str) else list(found)
         return lens.set(reply, [message, *("" for _ in texts[1:])])
     if isinstance(choices := member(reply, "choices"), list):
-        return put(reply, {("choices",): [_choice(each, message) for each in choices]})
-    if isinstance(output := member(reply, "output"), list):
-        return put(reply, {("output",): _output(output, message)})
-    if isinstance(content := member(reply, "content"), list):
+        said = put(reply, {("choices",): [_choice(each, message) for each in choices]})
+    elif isinstance(output := member(reply, "output"), list):
+        said = put(reply, {("output",): _output(output, message)})
+    elif isinstance(content := member(reply, "content"), list):
         changes: dict[Path, Any] = {("content",): [_block(content, message, reply)]}
-        return put(reply, {**changes, **_ends(reply, "refusal")})
-    return _other(reply, message)
+        said = put(reply, {**changes, **_ends(reply, "refusal")})
+    else:
+        return _other(reply, message)
+    return _alone(said, message)
+
+
+def _alone(reply: Any, message: str) -> Any:
+    """A refused reply without any other text: what was stopped may stand where nobody thought."""
+    reply = _prescribed(reply)
+    changes: dict[Path, Any] = {}
+    for part in read_reply(reply).parts:
+        if part.kind != "text":
+            changes[part.path] = None
+        elif not part.is_fixed and part.text != message:
+            changes[part.path] = ""
+    return put(reply, changes)
+
+
+def _prescribed(value: Any) -> Any:
+    """Plain data without the fields that no dialect has: their very names are text."""
+    if isinstance(value, list):
+        return [_prescribed(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("object") == "response":  # around its output it repeats the request
+        return {**value, "output": _prescribed(value.get("output"))}
+    kept = {key: inner for key, inner in value.items() if is_known(key)}
+    return {
+        key: inner if key == "usage" else _prescribed(inner)  # it counts tokens
+        for key, inner in kept.items()
+    }
 
 
 def refuse_chunk(chunk: Any, message: str) -> Any:

@@ -55,6 +55,9 @@ def members(value: Any) -> Iterator[tuple[Any, Any]] | None:
         return iter([(name, getattr(value, name)) for name in (*kind.model_fields, *more)])
     if dataclasses.is_dataclass(kind):
         return iter([(each.name, getattr(value, each.name)) for each in dataclasses.fields(kind)])
+    if kind is SimpleNamespace:
+        named: dict[str, Any] = vars(value)
+        return iter(named.items())
     if isinstance(value, list | tuple | str | bytes | int | float | set | frozenset | type):
         return None
     found = [(name, getattr(value, name, MISSING)) for name in NAMES]

@@ -189,15 +189,6 @@ def test_text_beside_what_cannot_be_read_is_judged_all_the_same(
 
 # --- replies
 
-# Calls of tools, and what stands in an event beside the text that streams, are read by `wrap`.
-WAITS = pytest.mark.xfail(
-    reason="texts beside a call's arguments, or beside a delta, are not read yet", strict=True
-)
-
-
-def _marked(paths: Any, *waiting: str) -> list[Any]:
-    return [pytest.param(path, marks=WAITS if path in waiting else ()) for path in paths]
-
 
 @pytest.mark.parametrize("path", REPLIES)
 def test_a_reply_with_every_field_comes_as_it_is(
@@ -219,9 +210,7 @@ def _bare(value: Any) -> Any:
     return [_bare(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize(
-    "path", _marked(REPLIES, "/v1/chat/completions", "/v1/responses", "/v1/messages")
-)
+@pytest.mark.parametrize("path", REPLIES)
 def test_no_place_of_a_reply_is_unjudged(up: Upstream, client: httpx2.Client, path: str) -> None:
     leaked, count = [], 0
     for name, _, made in _everywhere(REPLIES[path]):
@@ -291,7 +280,7 @@ def _leaks(up: Upstream, client: httpx2.Client, path: str, places: Any) -> list[
     return leaked
 
 
-@pytest.mark.parametrize("path", _marked(STREAMED, *STREAMED))
+@pytest.mark.parametrize("path", STREAMED)
 def test_no_place_of_a_stream_is_unjudged(up: Upstream, client: httpx2.Client, path: str) -> None:
     """A hundred places of each dialect; `full` walks all of them."""
     places = _places(path)
@@ -301,7 +290,7 @@ def test_no_place_of_a_stream_is_unjudged(up: Upstream, client: httpx2.Client, p
 
 @pytest.mark.full
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", _marked(STREAMED, *STREAMED))
+@pytest.mark.parametrize("path", STREAMED)
 def test_no_place_of_any_stream_is_unjudged(up: Upstream, client: httpx2.Client, path: str) -> None:
     assert _leaks(up, client, path, _places(path)) == []
 
