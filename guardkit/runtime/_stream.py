@@ -31,6 +31,9 @@ CONTEXT = 64
 BORDER = 8 * STEP
 """How often checks of the whole text so far are asked, at first; later at every eighth more."""
 
+AHEAD = 8_192
+"""How much may be held where somebody asks what its end would be."""
+
 REACH = 1_200
 """How much of a text is read to clear its end: the widest window of a model, about."""
 
@@ -153,6 +156,41 @@ class Stream:
     async def afeed(self, chunk: str) -> str:
         """The same as `feed`: nothing is awaited before the end."""
         return self.feed(chunk)
+
+    @property
+    def held(self) -> str:
+        """What has not gone out, as it was written."""
+        return self._text[self._ready :]
+
+    @property
+    def behind(self) -> int:
+        """How many characters before a text may belong to a match in it."""
+        return MAX_CHARS if self._is_whole else 2 * self._width + CONTEXT
+
+    def ahead(self) -> str | None:
+        """What `finish` would probably give if the text were over now, pseudonyms and all.
+
+        Nothing is remembered and nobody is told: only the end of the text is judged.
+
+        Returns:
+            None where that cannot be told: where much is held, where a check would have to be
+            called, or where the end would not go out.
+        """
+        begin = max(0, self._ready - CONTEXT)
+        if self.closed or len(self._text) - begin > AHEAD:
+            return None
+        if self._ready == len(self._text):
+            return ""
+        peeked = self._engine.peek(replace(self._event, text=self._text[begin:]))
+        if peeked is None or peeked[0].action in _STOPS:
+            return None
+        parts: list[str] = []
+        at = self._ready
+        for start, end, instead in peeked[1]:
+            if begin + start >= at:
+                parts += (self._text[at : begin + start], instead)
+                at = begin + end
+        return "".join((*parts, self._text[at:]))
 
     def finish(self) -> str:
         """The text is over: the rest of what may be shown."""

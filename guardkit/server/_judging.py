@@ -299,8 +299,10 @@ class _Asked:
         return _asking.get().restore(text, **keys)
 
 
-async def _forward(messages: Any, texts: Any, rest: Any, tools: Any, gone: list[Gone]) -> list[Any]:
-    gone.append(Gone(None, (messages, texts, rest, tools)))
+async def _forward(
+    messages: Any, texts: Any, other_text: Any, tools: Any, gone: list[Gone]
+) -> list[Any]:
+    gone.append(Gone(None, (messages, texts, other_text, tools)))
     return []
 
 
@@ -310,7 +312,7 @@ async def _said(texts: list[Any], reply: Any) -> Any:
 
 @cache
 def _request_call() -> Callable[..., Awaitable[Any]]:
-    return wrap(_guarding(), _forward, **_options("messages", "texts", "rest"))
+    return wrap(_guarding(), _forward, **_options("messages", "texts"))
 
 
 @cache

@@ -104,7 +104,7 @@ class Proxy:
     async def _served(self, about: Exchange, live: Live, stack: AsyncExitStack) -> Reply | Streamed:
         call = live.calls[self._dialect.name]
         try:
-            result = await call(**about.asked.texts, rest=about.asked.rest, about=about)
+            result = await call(**about.asked.texts, other_text=about.asked.rest, about=about)
             if isinstance(result, Refused):
                 return self._refused(about, result.message)
             if about.events is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +35,8 @@ MOST_UNREAD: Final = 4 * MOST_HEADERS
 SLOWEST_HEAD_S: Final = 10.0
 """How long a request may take to say its headers."""
 MOST_CONNECTIONS: Final = 4_096
+"""Beyond it a newcomer takes the place of the connection that has been idle for longest."""
+_SPARE_FILES: Final = 256
 
 
 def refuse(settings: Settings) -> None:
@@ -104,6 +106,28 @@ def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) ->
     return run_workers(settings.workers, partial(work, socket), settings.drain_s + 10, socket.close)
 
 
+def _connections() -> int:
+    """How many connections there may be: one file each, and one more to the model for those inside.
+
+    Many systems let a process have 1,024 files unless it asks for those it may have.
+    """
+    try:
+        import resource
+    except ImportError:  # not on this system, and neither is its limit
+        return MOST_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    wanted = 2 * MOST_CONNECTIONS + _SPARE_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST_CONNECTIONS, max((soft - _SPARE_FILES) // 2, 64))
+
+
 def _announce(settings: Settings, say: Callable[[str], object]) -> None:
     scheme = "http" if settings.tls_cert is None else "https"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -113,12 +137,13 @@ def _announce(settings: Settings, say: Callable[[str], object]) -> None:
 def _config(app: App, settings: Settings) -> Config:
     import uvicorn
 
+    most = _connections()
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=_protocol(),
+        http=_protocol(most),
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -127,8 +152,9 @@ def _config(app: App, settings: Settings) -> Config:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=most + _SPARE_FILES,  # where none of them is idle
         timeout_keep_alive=30,
+        reset_contextvars=True,  # what one request is about is nothing that the next one is about
         timeout_graceful_shutdown=max(1, round(settings.drain_s)) + 5,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
@@ -165,9 +191,16 @@ def _server(config: Config, app: App, drain_s: float) -> Server:
     return Draining(config)
 
 
-def _protocol() -> type:
-    """The HTTP/1.1 reader with the limits that it lacks: slow and large headers."""
+def _protocol(most: int) -> type:
+    """The HTTP/1.1 reader with the limits that it lacks: slow and large headers, idle connections.
+
+    Args:
+        most: Connections.
+    """
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    idle: dict[HttpToolsProtocol, None] = {}
+    """Those that ask nothing at the moment, the oldest first."""
 
     class Bounded(HttpToolsProtocol):
         _timer: Any = None
@@ -177,6 +210,11 @@ def _protocol() -> type:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            if len(self.connections) > most and idle:
+                # Who only holds connections open keeps nobody out who asks something.
+                oldest = next(iter(idle))
+                del idle[oldest]
+                oldest.transport.abort()
             self._begin()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -204,11 +242,16 @@ def _protocol() -> type:
 
         def on_body(self, body: bytes) -> None:
             self._unread = 0
-            super().on_body(body)
+            if not self.transport.is_closing():
+                super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._unread = 0
+            if self.transport.is_closing():
+                return
             super().on_message_complete()
+            # The body is whole and nobody asks for more of it: only who reads sees a client leave.
+            self.flow.resume_reading()
 
         def on_url(self, url: bytes) -> None:
             self._count(len(url))
@@ -219,10 +262,20 @@ def _protocol() -> type:
             if self._is_head:  # what stands behind the body is no header of the request
                 super().on_header(name, value)
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            # Else another request was waiting behind it, or there is no connection any more.
+            if self.cycle.response_complete and not self.transport.is_closing():
+                idle[self] = None
+
         def on_headers_complete(self) -> None:
             self._stop()
             self._is_head = False
             self._unread = 0
+            if self.cycle is not None and not self.cycle.response_complete:
+                # A request behind one that is not answered: nobody would see its client leave.
+                self.transport.abort()
+                return
             super().on_headers_complete()
 
         def _count(self, size: int) -> None:
@@ -231,9 +284,12 @@ def _protocol() -> type:
                 raise ValueError("the headers are too large")
 
         def _begin(self) -> None:
+            idle.pop(self, None)  # it goes to the end
+            idle[self] = None
             self._timer = self.loop.call_later(SLOWEST_HEAD_S, self._too_slow)
 
         def _stop(self) -> None:
+            idle.pop(self, None)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None

@@ -27,6 +27,8 @@ RETURNED: Final = re.compile(
 """Headers of upstream that go back to the client."""
 # fmt: on
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,:;=/+-]{0,255}\Z")
+_BARE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:,=/+-]{0,99}\Z")
+"""A number, a time, an id: no header of upstream says anything to anybody."""
 _PASSED: Final = frozenset({400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 503, 529})
 """What upstream may answer with and the client gets as it is."""
 
@@ -58,7 +60,7 @@ class Sender:
             answer = await self._upstream.ask(self._dialect.path, self._headers(about), body)
             about.headers, about.upstream_status = _returned(answer.headers), answer.status
             if answer.status != 200:
-                raise await _refusal(answer, about.headers)
+                raise await _refusal(answer, about.headers, self._key)
             if about.asked.streams:
                 if answer.kind != EVENTS:
                     await answer.aclose()
@@ -89,6 +91,8 @@ class Sender:
             async for piece in pieces:
                 for event in reader.feed(piece):
                     if event.data == "[DONE]":
+                        if not events.is_over:
+                            raise Unserved("cut", 502, "upstream_broken")
                         return
                     if (taken := _taken(event.data, events)) is not None:
                         yield taken
@@ -132,28 +136,38 @@ def _taken(data: str, events: Events) -> Event | None:
 def _read(data: bytes, what: str, **most: int) -> Event:
     said = read_json(data, what=what, **most)
     # Escaped, the name looks like another one.
-    if b"logprobs" in data or b"\\u" in data:
+    if any(name in data for name in _IN_PIECES):
         said = without_odds(said)
     return said
+
+
+_IN_PIECES: Final = (b"logprobs", b"token_ids", b"output_ids", b"\\u")
 
 
 def _returned(headers: Mapping[str, str]) -> Headers:
     return tuple(
         (name, value)
         for name, value in headers.items()
-        if RETURNED.match(name) and _PLAIN.match(value)
+        if RETURNED.match(name) and _BARE.match(value)
     )
 
 
-async def _refusal(answer: Answer, headers: Headers) -> Unserved:
-    """What upstream answered in place of a reply."""
+async def _refusal(answer: Answer, headers: Headers, key: str | None) -> Unserved:
+    """What upstream answered in place of a reply.
+
+    Args:
+        answer: The answer.
+        headers: Those of its headers that may go on.
+        key: The operator's own key: whatever upstream says of it is not the client's to hear.
+    """
     status = answer.status
     shown = f"HTTP {status}"
-    if status not in _PASSED:
+    if status not in _PASSED or (key is not None and status in (401, 402, 403)):
         await answer.aclose()
         return Unserved(shown, 502, "upstream_error", headers=headers)
     try:
-        body: Mapping[str, Any] | None = read_json(await answer.body(), what="reply")
+        said = await answer.body()
+        body = None if key is not None and key.encode() in said else read_json(said, what="reply")
     except (Fault, Unserved):
         body = None
     error = body.get("error") if body is not None else None

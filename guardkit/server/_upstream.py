@@ -106,11 +106,11 @@ class Upstream:
             "\r\n",
         ]
         request = "\r\n".join(lines).encode("latin-1") + body
-        while (kept := await self._kept()) is not None:
+        if (kept := await self._kept()) is not None:
             try:
                 return await self._asked(kept, request)
             except _Closed:
-                continue  # it was given up while it waited: nothing of this was read there
+                pass  # most likely given up while it waited; once more, and on a new one
         try:
             return await self._asked(await self._connected(), request)
         except _Closed:
@@ -236,10 +236,10 @@ class Answer:
         self._quiet_s = quiet_s
         self._keep = keep
         self._parser: HttpResponseParser = httptools.HttpResponseParser(self)
-        self._error: type[Exception] = httptools.HttpParserError
+        self._errors = (httptools.HttpParserError, httptools.HttpParserUpgrade)
         self._pieces: deque[bytes] = deque()
-        self._head_size = 0
-        self._has_head = self._is_whole = self._is_kept = False
+        self._head_size = self._unread = 0
+        self._has_head = self._is_whole = self._is_kept = self._may_be_more = False
         self.status = 0
         self.headers: dict[str, str] = {}
         """Names in lower case."""
@@ -252,6 +252,8 @@ class Answer:
     # --- what the parser tells
 
     def on_message_begin(self) -> None:
+        if self._has_head:
+            raise ValueError  # a second reply to one request
         self.headers = {}
         self._head_size = 0
 
@@ -259,6 +261,8 @@ class Answer:
         self._head_size += len(name) + len(value)
         if self._head_size > MOST_HEAD_BYTES:
             raise ValueError
+        if self._has_head:
+            return  # behind the body: too late to say what the body is
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -266,11 +270,13 @@ class Answer:
         self._has_head = self.status >= 200  # what comes before is no reply yet
 
     def on_body(self, body: bytes) -> None:
+        self._unread = 0
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         self._is_whole = self._has_head
-        self._is_kept = self._parser.should_keep_alive()  # it is not known any more afterwards
+        # Asked here: it is not known any more afterwards.
+        self._is_kept = self._parser.should_keep_alive() and not self._may_be_more
 
     # --- reading
 
@@ -356,10 +362,16 @@ class Answer:
             return b""
 
     async def _fed(self, data: bytes) -> None:
+        # What was read may be a part of what has come: the rest would be the next one's reply.
+        self._may_be_more = len(data) == _AT_ONCE
+        self._unread += len(data)
         try:
             self._parser.feed_data(data)
-        except self._error:
+        except self._errors:
             raise await self._broken("no HTTP") from None
+        # The parser tells of a header when it is whole, and until then keeps what comes.
+        if self._unread > MOST_HEAD_BYTES + _AT_ONCE:
+            raise await self._broken("no end of a head")
 
     async def _broken(self, shown: str, code: str = "upstream_broken") -> Unserved:
         await self._drop()

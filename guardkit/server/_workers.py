@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -31,6 +32,7 @@ def run_workers(
         leave: Lets go of what the workers have from here, once they are told to stop.
     """
     begun: dict[int, float] = {}
+    held, holder = os.pipe()
     stopping: list[int] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -43,7 +45,7 @@ def run_workers(
     code = 0
     try:
         for _ in range(number):
-            begun[_forked(work)] = time.monotonic()
+            begun[_forked(work, held, holder)] = time.monotonic()
         while begun and not stopping:
             child, status = _ended()
             if child not in begun:
@@ -57,15 +59,17 @@ def run_workers(
                 stop(signal.SIGTERM, None)
                 break
             time.sleep(PAUSE_S)
-            begun[_forked(work)] = time.monotonic()
+            begun[_forked(work, held, holder)] = time.monotonic()
         _reap(begun, patience_s)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        os.close(held)
+        os.close(holder)
     return abs(code)
 
 
-def _forked(work: Callable[[], int]) -> int:
+def _forked(work: Callable[[], int], held: int, holder: int) -> int:
     child = os.fork()
     if child:
         return child
@@ -73,11 +77,19 @@ def _forked(work: Callable[[], int]) -> int:
     try:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        os.close(holder)
+        threading.Thread(target=_outlive_nobody, args=(held,), daemon=True).start()
         code = work()
     except KeyboardInterrupt:
         code = 0
     finally:
         os._exit(code)
+
+
+def _outlive_nobody(held: int) -> None:
+    """Stop once the parent has gone without a word: nobody else could stop this process."""
+    os.read(held, 1)  # nothing ever comes but the end, when nobody holds the other side any more
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ended() -> tuple[int, int]:

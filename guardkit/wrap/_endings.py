@@ -51,29 +51,28 @@ def _dialect_of(kind: str) -> _Dialect | None:
 
 
 class _Messages:
-    """Anthropic: a message of blocks that open, speak and stop one after the other."""
+    """Anthropic: a message of blocks that open, speak and stop, as a rule one after the other."""
 
     def __init__(self) -> None:
-        self._open: int | None = None
-        self._kind = ""
+        self._open: dict[int, str] = {}
+        """The blocks that are open, and what they are."""
         self._next = 0
 
     def see(self, event: Any, kind: str) -> None:
         if kind == "content_block_start":
-            self._open = member(event, "index", self._next)
-            self._kind = word(member(event, "content_block"), "type")
-            self._next = (self._open or 0) + 1
+            index = member(event, "index", self._next)
+            self._open[index] = word(member(event, "content_block"), "type")
+            self._next = max(self._next, index + 1)
         elif kind == "content_block_stop":
-            self._open = None
+            self._open.pop(member(event, "index"), None)
 
     def end(self, message: str) -> list[dict[str, Any]]:
-        events: list[dict[str, Any]] = []
-        index = self._open
-        if index is not None and self._kind != "text":
-            events.append({"type": "content_block_stop", "index": index})
-            index = None
-        if index is None:
-            index = self._next
+        texts = [index for index, kind in self._open.items() if kind == "text"]
+        index = texts[-1] if texts else self._next
+        events: list[dict[str, Any]] = [
+            {"type": "content_block_stop", "index": each} for each in self._open if each != index
+        ]
+        if not texts:
             block = {"type": "text", "text": ""}
             events.append({"type": "content_block_start", "index": index, "content_block": block})
         said = {"type": "text_delta", "text": message}

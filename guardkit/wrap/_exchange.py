@@ -154,7 +154,8 @@ class Exchange:
         first: Verdict | None,
     ) -> Steps[Any]:
         """The value as it may go on, or `Stopped`."""
-        reader = Reader()
+        # Only messages say as what they are to be judged: a tool's schema has fields of any name.
+        reader = Reader(has_roles=source.role in ("text", "documents"))
         session = keys.get("session")
         if session is not None and source.role == "text" and isinstance(value, list | tuple):
             new = yield from self._new_messages(reader, value, keys, session, turn)

@@ -13,6 +13,7 @@ from guardkit.types import Surface
 TEXTS = ("messages", "prompt", "input", "question", "query", "text")
 SYSTEM = ("system", "system_prompt", "instructions")
 TOOLS = ("tools", "functions")
+OTHER = ("other_text",)
 DOCUMENTS = ("documents", "retrieved", "passages", "chunks")
 
 Call = Mapping[str, Any]
@@ -33,7 +34,7 @@ class Lens(NamedTuple):
 
 
 TextOption = str | Sequence[str] | Callable[[Call], str | Iterable[str]] | Lens | None
-Role = Literal["text", "system", "tools", "documents"]
+Role = Literal["text", "system", "tools", "documents", "other"]
 MISSING: Any = inspect.Parameter.empty
 
 
@@ -151,7 +152,7 @@ def find_texts(function: Callable[..., Any], text: TextOption) -> Texts:
 def _guess(function: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> Source:
     if named := [name for name in TEXTS if name in parameters]:
         return _only(function, named, parameters)
-    companions = {*SYSTEM, *TOOLS, *DOCUMENTS}
+    companions = {*SYSTEM, *TOOLS, *DOCUMENTS, *OTHER}
     own = {
         name: each
         for name, each in parameters.items()
@@ -217,6 +218,7 @@ def _companion(name: str, place: int | None, default: Any) -> Source | None:
         ("system", SYSTEM),
         ("tools", TOOLS),
         ("documents", DOCUMENTS),
+        ("other", OTHER),
     )
     role = next((role for role, names in roles if name in names), None)
     return None if role is None else Source(name, role, place, default)

@@ -13,7 +13,12 @@ Sources = Mapping[str, Sequence[str]]
 
 
 class Streaming(Protocol):
-    """The judgement of one stream of text, chunk by chunk. It never raises for a verdict."""
+    """The judgement of one stream of text, chunk by chunk. It never raises for a verdict.
+
+    More is used where a stream has it: `ahead() -> str | None`, what `finish` would probably give
+    if the text were over now, None where it cannot tell; `held`, what it holds, as it was written;
+    `behind`, how many characters before a text may belong to a match in it.
+    """
 
     @property
     def verdict(self) -> Verdict | None:

@@ -1,8 +1,9 @@
-"""The text of one choice in a stream: each field judged alone, and all as they are shown, as one.
+"""The text of one choice in a stream: each field judged alone, and all as they come, as one.
 
-While only one field speaks, its stream is both. When another begins, what is held of the first is
-ended and a stream for the joined text begins, fed with what the first has shown, so that a match
-across the border is found and no half of it leaves: the end of the first field is held there.
+While only one field speaks, its stream is both. When another begins, a stream for the joined text
+begins too, told what the first has shown, so that a match across the border is found and no half
+of it leaves. The stream of the first stays open: it may go on, and its reader puts both halves
+together. What it holds is shown once it lets go, at the latest when the choice ends.
 All of them judge the text as the model wrote it. Pseudonyms are undone last, in what is shown.
 """
 
@@ -10,38 +11,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
 from guardkit.types import Verdict
 
 from ._chunks import Said
 from ._guarding import Restoring, Streaming
-from ._judge import STOPPED, counted
+from ._judge import counted
+from ._order import Order, Piece, Shown, Stop, compare, consume, cut
+from ._reader import GOES_ON, Block, Make, cleared, stopped_by
 from ._steps import Ask, Steps
 
-REPLAYED = 8_192
-"""How much of what a field has shown a later stream is told; more than any live match is long."""
 
-Make = Callable[[str], Any]
+class _Field:
+    """One field of the choice."""
 
+    __slots__ = ("key", "make", "owed", "shows", "stream", "tail", "waiting")
 
-class _Shown(NamedTuple):
-    """Text that waits for the joined stream, or a chunk without text that has to stay behind it.
-
-    Neither text nor chunk: the field has ended, and what is held of its pseudonyms is due.
-    """
-
-    text: str
-    make: Make | None
-    chunk: Any = None
-
-
-class Block(Exception):  # noqa: N818 - a decision on its way to the driver
-    """Ends a relay. `shown` is what was cleared before."""
-
-    def __init__(self, verdict: Verdict, shown: list[Any], make: Make | None) -> None:
-        super().__init__()
-        self.verdict, self.shown, self.make = verdict, shown, make
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.stream: Streaming | None = None
+        """None where the field has ended."""
+        self.make: Make | None = None
+        self.owed = ""
+        """What its stream still holds of what was shown before."""
+        self.waiting: deque[Piece] = deque()
+        """Its pieces that were interrupted and that its stream has not cleared."""
+        self.tail = ""
+        """What was cleared and may be the beginning of a pseudonym."""
+        self.shows: Make | None = None
+        """Makes the chunk for it."""
 
 
 class Lane:
@@ -56,213 +55,214 @@ class Lane:
         self._open = open_stream
         self._keys = keys
         self._restorer = restorer
-        self._tail = ""
-        """What was cleared and may be the beginning of a pseudonym."""
-        self._shows: Make | None = None
-        """Makes the chunk for it."""
+        self._order = Order(lambda: open_stream(True))
         self._fired: set[str] = set()
         """The rules that the session counted for one field."""
-        self._field: Hashable = None
-        self._stream: Streaming | None = None
+        self._fields: dict[Hashable, _Field] = {}
+        """In the order in which they spoke last."""
+        self._speaker: _Field | None = None
         self._make: Make | None = None
-        self._shown: list[tuple[Hashable, str]] = []
-        """What each field has shown, as far as a later stream may need it."""
-        self._size = 0
-        self._most = 8 * REPLAYED
-        self._joined: Streaming | None = None
-        self._owed = self._owed_joined = ""
-        """What the stream of the field, and the joined one, still hold of what was shown before."""
-        self._waiting: deque[_Shown] = deque()
 
     @property
-    def speaking(self) -> Streaming | None:
-        """The stream of the field that speaks."""
-        return self._stream
+    def open(self) -> list[Streaming]:
+        """The streams of the fields that may go on."""
+        return [field.stream for field in self._fields.values() if field.stream is not None]
 
     def feed(self, said: Said) -> Steps[list[Any]]:
         """The chunks that may be shown now."""
         out: list[Any] = []
-        if self._stream is None or said.field != self._field:
-            yield from self._turn_to(said, out)
-        self._make = said.make
-        assert self._stream is not None
-        text = yield Ask("feed", (self._stream, said.text), {})
-        if self._stream.closed:
-            text += yield Ask("finish", (self._stream,), {})  # now its session knows
-        yield from self._pass_on(self._stream, text, out)
+        field = self._speaker
+        if field is None or said.field != field.key:
+            field = yield from self._turn_to(said.field, out)
+        field.make = self._make = said.make
+        stream = field.stream
+        assert stream is not None
+        text = yield Ask("feed", (stream, said.text), {})
+        if stream.closed:
+            text += yield Ask("finish", (stream,), {})  # now its session knows
+        yield from self._pass_on(field, stream, text, out)
         return out
 
     def behind(self, chunk: Any) -> list[Any]:
         """A chunk without text: it stays behind the text that is held before it."""
-        if not self._waiting:
+        if self._order.joined is None:
             return [chunk]
-        self._waiting.append(_Shown("", None, chunk))
-        return []
+        return [item.chunk for item in self._order.behind(Shown(None, chunk=chunk))]
 
-    def end_field(self, *, is_last: bool = False) -> Steps[list[Any]]:
-        """The field that speaks has ended; unless it was the last, its end may begin a match."""
+    def end_field(self, block: Hashable) -> Steps[list[Any]]:
+        """The fields of this block have ended; what they end with may still begin a match."""
         out: list[Any] = []
-        if self._stream is not None:
-            if self._joined is None and not is_last:
-                self._joined = self._open(True)
-                self._owed_joined = yield from self._replay(self._joined, self._told())
-            stream, self._stream = self._stream, None
-            text = yield Ask("finish", (stream,), {})
-            yield from self._pass_on(stream, text, out, is_end=True)
-            if self._joined is None:
-                self._flush(out)
-            else:
-                self._waiting.append(_Shown("", None))
-                yield from self._release_counted(self._joined, "", out)
+        for field in list(self._fields.values()):
+            is_of = isinstance(field.key, tuple) and field.key[0] == block
+            if is_of and field.stream is not None:
+                if self._order.joined is None:
+                    yield from self._begin(field, out)
+                yield from self._end(field, out)
+                for _ in self._order.behind(Shown(field.key)):
+                    self._flush(field, out)
         return out
 
     def finish(self) -> Steps[list[Any]]:
         """The choice has ended: the rest."""
-        out = yield from self.end_field(is_last=True)
-        if self._joined is not None:
-            joined, self._joined = self._joined, None
-            text = yield Ask("finish", (joined,), {})
-            yield from self._release_counted(joined, text, out, is_end=True)
-            if self._waiting:
-                raise Block(stopped_by(joined.verdict), out, self._make)
+        out: list[Any] = []
+        for field in list(self._fields.values()):
+            if field.stream is not None:
+                yield from self._end(field, out)
+        if (joined := self._order.joined) is not None:
+            shown, stop = yield from self._order.finish()
+            self._show_all(shown, out)
+            if stop is not None:
+                yield from self._stop(stop, out)
             if joined.verdict is not None:
-                verdict = yield from self._counted(joined.verdict)
+                verdict = yield from self._counted(Stop(joined.verdict, joined.text))
                 if verdict.action not in GOES_ON:
                     raise Block(verdict, out, self._make)
+            self._order.end()
+        for field in self._fields.values():
+            self._flush(field, out)
         return out
 
-    def _turn_to(self, said: Said, out: list[Any]) -> Steps[None]:
-        if self._field is not None:
-            out += yield from self.end_field()
-        self._field, self._stream, self._owed = said.field, self._open(False), ""
-        if before := self._told(said.field):
-            self._owed = yield from self._replay(self._stream, before)
+    # --- fields
 
-    def _told(self, *only: Hashable) -> str:
-        """The end of what was shown, by one field or by all."""
-        texts = [text for field, text in self._shown if not only or field in only]
-        return "".join(texts)[-REPLAYED:]
+    def _turn_to(self, key: Hashable, out: list[Any]) -> Steps[_Field]:
+        before = self._speaker
+        if before is not None and before.stream is not None:
+            if self._order.joined is None:
+                yield from self._begin(before, out)
+            self._pause(before)
+        # The last one to speak is the last one: so they are finished in that order.
+        field = self._fields.pop(key, None) or _Field(key)
+        self._fields[key] = self._speaker = field
+        if field.stream is None:
+            stream = field.stream = self._open(False)
+            if told := self._order.told(key):
+                released = yield Ask("feed", (stream, told), {})
+                if stream.closed or not told.startswith(released):
+                    raise Block(stopped_by(stream.verdict), out, self._make)
+                field.owed = told[len(released) :]
+        return field
 
-    def _forget(self) -> None:
-        # The order of fields is lost, and needed only as long as there is one.
-        fields = dict.fromkeys(field for field, _ in self._shown)
-        self._shown = [(field, self._told(field)) for field in fields]
-        self._size = sum(len(text) for _, text in self._shown)
-        self._most = self._size + 8 * REPLAYED
+    def _begin(self, field: _Field, out: list[Any]) -> Steps[None]:
+        """There may be more fields than this one."""
+        if (stop := (yield from self._order.begin(field.key))) is not None:
+            yield from self._stop(stop._replace(verdict=stopped_by(stop.verdict)), out)
 
-    def _replay(self, stream: Streaming, text: str) -> Steps[str]:
-        """Tell a stream what was shown already; what of it is held."""
-        released = yield Ask("feed", (stream, text), {})
-        if stream.closed or not text.startswith(released):
-            raise Block(stopped_by(stream.verdict), [], self._make)
-        return text[len(released) :]
+    def _pause(self, field: _Field) -> None:
+        """Another field interrupts this one."""
+        stream: Any = field.stream
+        text = ahead = stream.ahead() if hasattr(stream, "ahead") else ""
+        is_known = ahead is not None
+        if not is_known:
+            text = stream.held
+        owed = min(len(field.owed), len(text))  # what was shown is not told again
+        if text := compare(field.waiting, text[owed:], is_known=is_known):
+            piece = self._order.piece(field.key)
+            piece.make, piece.expects, piece.is_known = field.make, text, is_known
+            field.waiting.append(piece)
+
+    def _end(self, field: _Field, out: list[Any]) -> Steps[None]:
+        """This field says no more."""
+        stream, field.stream = field.stream, None
+        assert stream is not None
+        text = yield Ask("finish", (stream,), {})
+        yield from self._pass_on(field, stream, text, out, is_end=True)
+        if field is self._speaker:
+            self._speaker = None
+
+    # --- what goes out
 
     def _pass_on(
-        self, stream: Streaming, text: str, out: list[Any], *, is_end: bool = False
+        self,
+        field: _Field,
+        stream: Streaming,
+        text: str,
+        out: list[Any],
+        *,
+        is_end: bool = False,
     ) -> Steps[None]:
         text, verdict = cleared(stream, text, is_end=is_end)
         if stream.verdict is not None:
             self._fired.update(stream.verdict.fired)
-        self._owed, text = self._repaid(self._owed, text, out)
-        if text:
-            self._shown.append((self._field, text))
-            self._size += len(text)
-            if self._size > self._most:
-                self._forget()
-            if self._joined is None:
-                self._show(text, self._make, out)
-            else:
-                self._waiting.append(_Shown(text, self._make))
-                shown = yield Ask("feed", (self._joined, text), {})
-                yield from self._release_counted(self._joined, shown, out)
+        if field.owed:
+            text = self._repaid(field, text, out)
+        if self._order.joined is None:
+            if text:
+                self._order.note(field.key, text)
+                self._show(field, text, field.make, out)
+        else:
+            self._place(field, text, is_end=is_end)
+            shown, stop = yield from self._order.release()
+            self._show_all(shown, out)
+            if stop is not None:
+                yield from self._stop(stop, out)
         if verdict is not None:
-            self._flush(out)
+            for each in self._fields.values():
+                self._flush(each, out)
+            yield from self._end_others()
             raise Block(verdict, out, self._make)
 
-    def _show(self, text: str, make: Make | None, out: list[Any]) -> None:
+    def _place(self, field: _Field, text: str, *, is_end: bool) -> None:
+        """Give its text to the pieces that it belongs to."""
+        last = field.waiting[-1] if field.waiting else None
+        text = consume(field.waiting, text)
+        if is_end:
+            cut(field.waiting)
+        if not text:
+            return
+        if field is not self._speaker and last is not None and not last.is_known:
+            last.give(text, field.make)  # nothing was told yet of what it might be
+        else:
+            self._order.piece(field.key).give(text, field.make)
+
+    def _repaid(self, field: _Field, text: str, out: list[Any]) -> str:
+        """What was shown once is not shown again, and cannot be changed any more."""
+        again = min(len(field.owed), len(text))
+        if field.owed[:again] != text[:again]:
+            raise Block(stopped_by(None), out, self._make)
+        field.owed = field.owed[again:]
+        return text[again:]
+
+    def _show_all(self, shown: list[Shown], out: list[Any]) -> None:
+        for item in shown:
+            if item.chunk is not None:
+                out.append(item.chunk)
+            elif item.text:
+                self._show(self._fields[item.field], item.text, item.make, out)
+            else:
+                self._flush(self._fields[item.field], out)
+
+    def _show(self, field: _Field, text: str, make: Make | None, out: list[Any]) -> None:
         """Text that is cleared, with the pseudonyms of its session undone."""
         assert make is not None
         if self._restorer is not None:
-            text = self._restorer.feed(self._tail + text)
-            # One restorer serves all lanes, so each keeps for itself what is held of its text.
-            self._tail, self._shows = self._restorer.finish(), make
+            text = self._restorer.feed(field.tail + text)
+            # One restorer serves all fields, so each keeps for itself what is held of its text.
+            field.tail, field.shows = self._restorer.finish(), make
         if text:
             out.append(make(text))
 
-    def _flush(self, out: list[Any]) -> None:
-        if self._tail and self._shows is not None:
-            tail, self._tail = self._tail, ""
-            out.append(self._shows(tail))
+    def _flush(self, field: _Field, out: list[Any]) -> None:
+        if field.tail and field.shows is not None:
+            tail, field.tail = field.tail, ""
+            out.append(field.shows(tail))
 
-    def _release_counted(
-        self, joined: Streaming, text: str, out: list[Any], *, is_end: bool = False
-    ) -> Steps[None]:
-        try:
-            self._release(joined, text, out, is_end=is_end)
-        except Block as block:
-            ended = yield from self._counted(block.verdict)
-            if ended.action not in GOES_ON:
-                block.verdict = ended
-            raise
+    # --- stopping
 
-    def _counted(self, verdict: Verdict) -> Steps[Verdict]:
+    def _stop(self, stop: Stop, out: list[Any]) -> Steps[NoReturn]:
+        """The joined text ends the choice."""
+        yield from self._end_others()
+        verdict = yield from self._counted(stop)
+        raise Block(stop.verdict if verdict.action in GOES_ON else verdict, out, self._make)
+
+    def _end_others(self) -> Steps[None]:
+        """What the other fields came to counts, and is told, though nothing of it goes out."""
+        for stream in self.open:
+            if not stream.closed:
+                yield Ask("finish", (stream,), {})
+            if stream.verdict is not None:
+                self._fired.update(stream.verdict.fired)
+
+    def _counted(self, stop: Stop) -> Steps[Verdict]:
         """The verdict on the joined text; a rule that no field fired alone is counted for it."""
-        text = "".join(text for _, text in self._shown)
         keys = {"on": "output", **self._keys}
-        return (yield from counted(verdict, self._fired, text[-8 * REPLAYED :], keys))
-
-    def _repaid(self, owed: str, text: str, out: list[Any]) -> tuple[str, str]:
-        """What was shown once is not shown again, and cannot be changed any more."""
-        again = min(len(owed), len(text))
-        if owed[:again] != text[:again]:
-            raise Block(stopped_by(None), out, self._make)
-        return owed[again:], text[again:]
-
-    def _release(
-        self, joined: Streaming, text: str, out: list[Any], *, is_end: bool = False
-    ) -> None:
-        """Give back to the fields what the joined stream lets go."""
-        text, verdict = cleared(joined, text, is_end=is_end)
-        self._owed_joined, text = self._repaid(self._owed_joined, text, out)
-        while self._waiting and (text or not self._waiting[0].text):
-            first = self._waiting.popleft()
-            if first.make is None:
-                if first.chunk is None:
-                    self._flush(out)
-                else:
-                    out.append(first.chunk)
-                continue
-            part, text = text[: len(first.text)], text[len(first.text) :]
-            if not first.text.startswith(part):
-                # Rewritten across fields: nobody can say which part belongs where.
-                raise Block(stopped_by(joined.verdict), out, self._make)
-            self._show(part, first.make, out)
-            if len(part) < len(first.text):
-                self._waiting.appendleft(_Shown(first.text[len(part) :], first.make))
-                break
-        if verdict is None and text:
-            raise Block(stopped_by(joined.verdict), out, self._make)
-        if verdict is not None:
-            raise Block(verdict, out, self._make)
-
-
-def cleared(stream: Streaming, text: str, *, is_end: bool = False) -> tuple[str, Verdict | None]:
-    """What may be shown of what a stream gave, and the verdict if that is all there will be."""
-    if not stream.closed and not is_end:
-        return text, None
-    verdict = stream.verdict
-    if verdict is None:
-        return text, stopped_by(None)  # it ended undecided: that is never a pass
-    if is_end and verdict.action in GOES_ON:
-        return text, None
-    return text, verdict
-
-
-GOES_ON = ("pass", "flag", "rewrite")
-
-
-def stopped_by(verdict: Verdict | None) -> Verdict:
-    """The block of a stream that cannot go on."""
-    if verdict is None:
-        return Verdict("block", STOPPED, "output", "", 0.0, STOPPED)
-    return verdict._replace(action="block", text=STOPPED, message=STOPPED)
+        return (yield from counted(stop.verdict, self._fired, stop.text, keys))

@@ -120,11 +120,21 @@ class Order:
         self._shown.append((field, text))
         self._size += len(text)
         if self._size > self._most:
-            # The order of fields is lost, and needed only as long as there is one.
-            fields = dict.fromkeys(field for field, _ in self._shown)
-            self._shown = [(field, self.told(field)) for field in fields]
-            self._size = sum(len(text) for _, text in self._shown)
-            self._most = self._size + 8 * REPLAYED
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep the end of what was shown, and the end of what each field has shown."""
+        kept: list[tuple[Hashable, str]] = []
+        size, sizes = 0, dict[Hashable, int]()
+        for field, text in reversed(self._shown):
+            mine = sizes.get(field, 0)
+            if min(size, mine) < REPLAYED:
+                kept.append((field, text[-REPLAYED:]))
+                size += len(text)
+                sizes[field] = mine + len(text)
+        self._shown = kept[::-1]
+        self._size = sum(len(text) for _, text in kept)
+        self._most = self._size + 8 * REPLAYED
 
     def told(self, *only: Hashable) -> str:
         """The end of what was shown, by one field or by all."""
@@ -167,7 +177,7 @@ class Order:
             last.is_over = True
 
     def behind(self, item: Shown) -> list[Shown]:
-        """What is no text stays behind the text before it, unless only an interrupted field has it."""
+        """What is no text stays behind the text before it; not behind what a field holds itself."""
         if all(isinstance(each, Piece) and not each.waits for each in self._queue):
             if self._again is None:
                 return [item]
@@ -201,14 +211,19 @@ class Order:
             return out, stop
         verdict = yield from self._joined.finish()
         self._credit()
+        if (last := self._last) is not None and last in self._queue:
+            # What is late comes behind it: in the middle of a word it could come to mean anything.
+            self._queue.remove(last)
+            self._queue.appendleft(last)
         stop = yield from self._send_all(out)
         if stop is None and verdict is not None:
             stop = Stop(verdict, self._joined.text)
         if stop is None and self._again is not None:
-            verdict = yield from self._again.finish()
-            self._pass(out)
+            again = self._again
+            verdict = yield from again.finish()
+            self._pass(again, verdict, out)
             if verdict is not None:
-                stop = Stop(verdict, self._again.text)
+                stop = Stop(verdict, again.text)
         if stop is None and (self._queue or self._sent):
             stop = Stop(stopped_by(self._joined.verdict), self._joined.text)
         return out, stop
@@ -281,27 +296,27 @@ class Order:
         item = Shown(piece.field, text, piece.make)
         if not follows:
             if self._again is None:
-                self._again = Reader(self._open())
-                before = self.told()
+                stream = self._open()
+                self._again = Reader(stream)
+                before = self.told()[-getattr(stream, "behind", REPLAYED) :]
                 self._passed = len(before)
                 if (verdict := (yield from self._again.tell(before))) is not None:
                     return Stop(verdict, before)
             self._border = self._again.told
-        if self._again is None:
+        if (again := self._again) is None:
             self._give(item, out)
             return None
         self._sent.append(item)
-        verdict = yield from self._again.tell(text)
-        self._pass(out)
-        return None if verdict is None else Stop(verdict, self._again.text)
+        verdict = yield from again.tell(text)
+        self._pass(again, verdict, out)
+        return None if verdict is None else Stop(verdict, again.text)
 
-    def _pass(self, out: list[Shown]) -> None:
+    def _pass(self, again: Reader, verdict: Verdict | None, out: list[Shown]) -> None:
         """Show what was read in the order in which it is shown."""
-        assert self._again is not None
-        is_read = self._again.cleared >= self._border
+        is_read = verdict is None and again.cleared >= self._border
         while self._sent:
             item = self._sent[0]
-            size = len(item.text) if is_read else self._again.cleared - self._passed
+            size = len(item.text) if is_read else again.cleared - self._passed
             if size < len(item.text):
                 if size > 0:
                     self._give(item._replace(text=item.text[:size]), out)
@@ -321,20 +336,37 @@ class Order:
         out.append(item)
 
 
-def expect(waiting: deque[Piece], text: str) -> str | None:
-    """Compare a field's text with what its interrupted pieces expect; what comes after them.
-
-    Returns:
-        None where it is less than they expect. What differs from there on is no part of them.
-    """
-    for piece in waiting:
+def consume(waiting: deque[Piece], text: str) -> str:
+    """Give a field's text to its interrupted pieces, as far as they expect it; the rest."""
+    while waiting and text:
+        piece = waiting[0]
         same = common(piece.expects, text)
-        if same == len(text):
-            return "" if piece is waiting[-1] and same == len(piece.expects) else None
-        text = text[same:]
-        if same < len(piece.expects):
-            return text
+        piece.give(text[:same], piece.make)
+        piece.expects, text = piece.expects[same:], text[same:]
+        if not piece.expects:
+            waiting.popleft()
+        elif text:
+            cut(waiting)
     return text
 
 
-__all__ = ["Order", "Piece", "Shown", "Stop", "expect"]
+def compare(waiting: deque[Piece], text: str, *, is_known: bool) -> str:
+    """What comes after what interrupted pieces expect, which is set right where it differs."""
+    for piece in waiting:
+        same = common(piece.expects, text)
+        text = text[same:]
+        piece.is_known |= is_known
+        if same < len(piece.expects):
+            piece.is_cut |= piece.is_known
+            piece.expects = piece.expects[:same]
+    while waiting and not waiting[-1].expects:
+        waiting.pop()
+    return text
+
+
+def cut(waiting: deque[Piece]) -> None:
+    """What is expected still will not come: it is part of something else, or of nothing."""
+    for piece in waiting:
+        piece.is_cut |= piece.is_known
+        piece.expects = ""
+    waiting.clear()

@@ -53,8 +53,11 @@ CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use", "function_call
 UNREAD = frozenset({
     "image", "image_url", "input_image", "audio", "input_audio", "output_audio", "file",
     "input_file", "video", "video_url", "media", "container_upload", "computer_screenshot",
-    "image_generation_call",
+    "image_generation_call", "audio_url", "document_url", "image_embeds", "audio_embeds",
+    "video_embeds", "prompt_embeds", "image_file", "image_pil",
 })  # fmt: skip
+UNREAD_BY_NAME = (UNREAD - {"image", "audio", "file", "video", "media"}) | {"images", "file_id"}
+"""Members of a message, or of a part of one, that cannot be read whatever its type says."""
 
 _TYPES = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}\Z")
 _ID = re.compile(r"[A-Za-z0-9_.:|-]{1,128}\Z")
@@ -112,11 +115,12 @@ class Reader:
             string is `input`, but for what tools and sources gave.
     """
 
-    def __init__(self, *, is_reply: bool = False) -> None:
+    def __init__(self, *, is_reply: bool = False, has_roles: bool = True) -> None:
         self.parts: list[Part] = []
         self.drops: list[Path] = []
         """Where tokens are listed one by one: gone as soon as any text changes."""
         self._is_reply = is_reply
+        self._has_roles = has_roles
         self._tools: dict[str, str] = {}
         self._sealed: dict[Path, str] = {}
         """Where a part that cannot be read has its bytes, and its kind."""
@@ -172,13 +176,20 @@ class Reader:
                 self.parts.append(call)
                 self._beside(value, call, path, kind)
                 return
-        if kind in UNREAD or (kind == "base64" and "data" in value):
+        # A message says once whose it is: its parts do not, and what it is called changes nothing.
+        said = role if group is None and self._has_roles else ""
+        is_typed = self._has_roles and not said
+        if (
+            kind in UNREAD
+            or (kind == "base64" and "data" in value)
+            or self._is_linked(value, kind, group)
+        ):
             self.parts.append(Part("unread", surface, kind, path))
             self._sealed[*path, kind] = kind
-        elif role in TOOL_ROLES or _is_tool_message(value, kind):
+        elif said in TOOL_ROLES or (is_typed and _is_tool_message(value, kind)):
             if not self._is_reply:
                 surface, tool = "tool_result", self._tool_of(value)
-        elif (kind in DOCUMENTS or role in DOCUMENTS) and not self._is_reply:
+        elif (said in DOCUMENTS or (is_typed and kind in DOCUMENTS)) and not self._is_reply:
             surface = "retrieved"
         if group is None and (role or member(value, "content", MISSING) is not MISSING):
             group = path
@@ -198,6 +209,15 @@ class Reader:
                 shown = (*path, key) if key == "output" and self._is_reply else group
                 shown = None if key in BESIDE else shown
                 self._value(inner, (*path, key), surface, tool, shown)
+
+    def _is_linked(self, value: Any, kind: str, group: Path | None) -> bool:
+        """Whether a part of a message, whatever it is called, brings what nobody here can read."""
+        if self._is_reply or not self._has_roles or not isinstance(value, Mapping):
+            return False
+        if kind == "url" and "url" in value:
+            return True  # a document that the provider fetches
+        is_message = bool(word(value, "role")) or group is not None
+        return is_message and any(value.get(name) for name in UNREAD_BY_NAME & value.keys())
 
     def _beside(self, value: Any, call: Part, path: Path, kind: str) -> None:
         """What stands beside the name and the arguments of a call: text like any other."""

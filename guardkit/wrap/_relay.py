@@ -9,8 +9,9 @@ from ._chunks import Chunk, Piece, read_chunk
 from ._exchange import Exchange, Prepared, Read
 from ._guarding import Streaming
 from ._judge import GOES, judge, stopped
-from ._lanes import Block, Lane, cleared, stopped_by
+from ._lanes import Lane
 from ._parts import Part, read_reply
+from ._reader import Block, cleared, stopped_by
 from ._steps import Ask, Steps
 from ._tool_arguments import parse_arguments
 from ._values import put
@@ -93,8 +94,11 @@ class Relay:
 
     def leave(self) -> Steps[None]:
         """Nobody reads on: what was taken is judged as a whole, for whoever is told of verdicts."""
-        for stream in (self._texts, *(lane.speaking for lane in self._lanes.values())):
-            if stream is not None and not stream.closed:
+        streams = [] if self._texts is None else [self._texts]
+        for lane in self._lanes.values():
+            streams += lane.open
+        for stream in streams:
+            if not stream.closed:
                 yield Ask("finish", (stream,), {})
 
     def _text(self, chunk: str) -> Steps[list[Any]]:
@@ -159,7 +163,7 @@ class Relay:
                 for chunk in (yield from self._call(held)):
                     out += self._behind(chunk, (end,))
             elif (lane := self._lanes.get(end[0])) is not None:
-                out += yield from lane.end_field()
+                out += yield from lane.end_field(end[1])
             return
         if (lane := self._lanes.get(end)) is not None:
             out += yield from lane.finish()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ._endings import Ending
 from ._exchange import Exchange, Prepared
 from ._guarding import Streaming
-from ._lanes import Block
+from ._reader import Block
 from ._refuse import refuse_chunk
 from ._relay import Relay
 from ._steps import ADoes, Does, Steps, arun

@@ -172,6 +172,7 @@ def test_a_full_disk_is_no_reason_where_the_operator_says_so(tmp_path: Path) -> 
     verified(audit)
 
 
+@pytest.mark.full
 def test_a_log_that_somebody_else_has_locked_blocks(tmp_path: Path) -> None:
     """Nothing is said until the record is kept; and what was not kept was not said."""
     audit = tmp_path / "audit.db"

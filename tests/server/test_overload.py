@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import resource
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -28,7 +30,7 @@ from ._traffic import (
     summed,
     until,
 )
-from ._upstream_double import Say, Slow, Upstream, upstream
+from ._upstream_double import Endless, Say, Slow, Upstream, upstream
 
 # --- E1: ten times as many as can be served
 
@@ -309,7 +311,10 @@ async def _p50(url: str, number: int) -> float:
     "number", [2_000, pytest.param(10_000, marks=[pytest.mark.full, pytest.mark.timeout(200)])]
 )
 def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> None:
-    """Headers and a body at a byte a second, and thousands of connections that say nothing."""
+    """Headers and a body at a byte a second, and thousands of connections that say nothing.
+
+    Beside them a request that takes longer than a head may take, on a connection that is kept.
+    """
 
     async def idle(url: str) -> float:
         host, _, port = url.removeprefix("http://").partition(":")
@@ -317,7 +322,7 @@ def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> Non
         begun = time.monotonic()
         try:
             async with asyncio.timeout(30):
-                await reader.read(1)
+                assert not await reader.read(1)
         except ConnectionError:
             pass
         finally:
@@ -332,6 +337,9 @@ def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> Non
         pid = server.process.pid
         alone = await _p50(server.url, 200)
         before = size_of(pid).resident
+        long = Line(server.url)
+        assert (await long.ask(CHECK, {"text": "hello"})).status == 200
+        served_long = asyncio.create_task(long.ask(CHAT, chat("hello")))
         slow_head = [bytes([each]) for each in _head("x: slow", "", "")][:40]
         said = _head("content-length: 4000", "connection: close", "", "")
         slow_body = [said, *([b"x"] * 40)]
@@ -340,6 +348,7 @@ def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> Non
             for pieces in (slow_head, slow_body)
             for _ in range(20)
         ]
+        await asyncio.sleep(0.5)
         waiting = [asyncio.create_task(idle(server.url)) for _ in range(number)]
         await asyncio.sleep(0.5)
         with_them = await _p50(server.url, 400)
@@ -347,6 +356,11 @@ def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> Non
         ended = [await each for each in slow]
         idled = await asyncio.gather(*waiting)
         after = await _p50(server.url, 200)
+        answer = await served_long
+        assert (answer.status, answer.text) == (200, "ok")
+        assert answer.seconds > 11
+        assert (await long.ask(CHECK, {"text": "hello"})).status == 200
+        long.close()
         heads, bodies = ended[:20], ended[20:]
         print(
             f"\np50 alone {alone * 1e3:.2f} ms, beside {number} idle and 40 slow"
@@ -360,56 +374,111 @@ def test_the_slow_and_the_idle_are_closed_and_hold_nobody_up(number: int) -> Non
         assert rise < number * 64 * 1024 + (8 << 20)
         assert with_them < 2.5 * max(alone, after) + 0.002
 
+    with (
+        upstream(Slow(11.5, Say("ok"))) as up,
+        served(POLICY, "--no-watch", upstream=up.url) as server,
+    ):
+        asyncio.run(play(server))
+
+
+@pytest.mark.parametrize(
+    "waits", [False, pytest.param(True, marks=[pytest.mark.full, pytest.mark.timeout(150)])]
+)
+def test_a_stream_that_is_never_read_holds_little(waits: bool) -> None:
+    """Clients that ask for streams and take nothing of them: the model is read no further either.
+
+    In the full form they stay, and the server lets go of them by itself.
+    """
+
+    async def play(server: Served, up: Upstream) -> None:
+        pid = server.process.pid
+        body = json.dumps(chat("hello", stream=True)).encode()
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        asked = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        before = size_of(pid).resident
+        clients = [socket.socket() for _ in range(8)]
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            client.sendall(asked)
+        async with Line(server.url) as line:
+
+            async def inside() -> float:
+                return (await metrics(line))["guardkit_requests_inside"]
+
+            async def are_inside() -> bool:
+                return await inside() == len(clients)
+
+            await until(are_inside, 10)
+            await asyncio.sleep(2)
+            assert (await line.ask(CHECK, {"text": "hello"})).status == 200
+            rise = size_of(pid).resident - before
+            print(f"\n{len(clients)} that read nothing: +{rise / 2**20:.1f} MiB")
+            assert rise < 32 << 20
+            assert await inside() == len(clients)
+            if not waits:
+                for client in clients:
+                    client.close()
+
+            async def is_empty() -> bool:
+                return await inside() == 0
+
+            took_s = await until(is_empty, 100 if waits else 5, 0.1)
+            print(f"all let go after {took_s:.1f} s")
+        for client in clients:
+            client.close()
+
+    with (
+        upstream(Endless("word " * 400, delay=0.002)) as up,
+        served(POLICY, "--no-watch", upstream=up.url) as server,
+    ):
+        asyncio.run(play(server, up))
+        assert up.wait(lambda: len(up.closed_early) == 8), "the model goes on"
+
+
+@pytest.mark.full
+def test_bodies_that_never_end_do_not_fill_the_memory() -> None:
+    """Nearly whole bodies, kept open: what they take together is bounded, and others are told."""
+
+    async def play(server: Served) -> None:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        before = size_of(server.process.pid).resident
+        writers = []
+        head = _head(f"content-length: {8 << 20}", "", "")
+        for _ in range(100):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writers.append(writer)
+            with suppress(ConnectionError):
+                writer.write(head + b"x" * ((8 << 20) - 1))
+                await writer.drain()
+        await asyncio.sleep(0.5)
+        rise = size_of(server.process.pid).resident - before
+        print(f"\n800 MiB were sent: +{rise >> 20} MiB")
+        assert rise < 640 << 20
+        for writer in writers:
+            writer.transport.abort()
+        async with Line(server.url) as line:
+
+            async def serves() -> bool:
+                return (await line.ask(CHECK, {"text": "hello"})).status == 200
+
+            await until(serves, 5)
+
     with served(POLICY, "--no-watch") as server:
         asyncio.run(play(server))
 
 
-def test_a_connection_in_use_is_not_taken_for_an_idle_one() -> None:
-    """What is served for longer than a head may take, and a connection used now and then."""
-
-    async def play(server: Served) -> None:
-        async with Line(server.url) as line:
-            answer = await line.ask(CHAT, chat("hello"))
-            assert answer.status == 200
-            assert answer.seconds > 11
-            assert (await line.ask(CHAT, chat("FORBIDDEN"))).status == 200
-
-    with upstream(Slow(11.0, Say("ok"))) as up, served(POLICY, upstream=up.url) as server:
-        asyncio.run(play(server))
-
-
-def test_a_request_that_is_never_read_is_let_go() -> None:
-    """A client that sends and does not read the reply keeps nobody from being served."""
-
-    async def play(server: Served) -> None:
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        writers = []
-        for _ in range(50):
-            _, writer = await asyncio.open_connection(host, int(port), limit=1)
-            body = json.dumps(chat("hello", stream=True)).encode()
-            head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-            writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            writer.transport.pause_reading()
-            writers.append(writer)
-        await asyncio.sleep(0.5)
-        before = size_of(server.process.pid).resident
-        async with Line(server.url) as line:
-            assert (await line.ask(CHECK, {"text": "hello"})).status == 200
-            rise = size_of(server.process.pid).resident - before
-            assert rise < 32 << 20
-            for writer in writers:
-                writer.transport.abort()
-
-            async def is_empty() -> bool:
-                return (await metrics(line))["guardkit_requests_inside"] == 0
-
-            await until(is_empty, 5)
-
-    with (
-        upstream(Say("word " * 20_000, chunk=2_000)) as up,
-        served(POLICY, upstream=up.url) as server,
-    ):
-        asyncio.run(play(server))
+def test_it_asks_for_the_files_that_it_may_have() -> None:
+    """1,024 of them are what many systems give; that many clients would be the end of it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
+    try:
+        with served(POLICY, "--no-watch") as server:
+            found, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert most == hard
+    assert found == min(hard, 8_448)
 
 
 def test_a_line_that_is_lost_says_so() -> None:

@@ -85,6 +85,10 @@ async def _stop(server: Served, up: Upstream, listeners: int) -> tuple[Load, flo
         return sum(each.streams for each in up.asked)
 
     async def all_listen() -> bool:
+        assert not load.heard, "a stream ended before the server was told to"
+        for task in tasks:
+            if task.done():
+                task.result()
         return listening() >= listeners
 
     await until(all_listen, 20)
@@ -106,7 +110,7 @@ def _script(asked: Asked) -> Say:
 
 
 ROUNDS = pytest.mark.parametrize(
-    "rounds", [3, pytest.param(50, marks=[pytest.mark.full, pytest.mark.timeout(900)])]
+    "rounds", [2, pytest.param(50, marks=[pytest.mark.full, pytest.mark.timeout(900)])]
 )
 
 
@@ -292,6 +296,27 @@ def test_several_workers_stop_together(rounds: int, tmp_path: Path) -> None:
                 assert not Path(f"/proc/{child}").exists()
 
 
+def test_workers_do_not_outlive_their_parent() -> None:
+    """Nobody could stop them, and they would go on by a policy that nobody can replace."""
+
+    async def play(server: Served, children: list[int]) -> None:
+        async def are_gone() -> bool:
+            return not any(Path(f"/proc/{child}").exists() for child in children)
+
+        took_s = await until(are_gone, 10)
+        print(f"\ngone after {took_s * 1e3:.0f} ms")
+
+    with redis_server() as redis:
+        options = ("--workers", "2", "--redis", redis.url, "--no-watch")
+        with served(POLICY, *options, env=redis.env, ends=-signal.SIGKILL) as server:
+            children = _children(server.process.pid)
+            assert len(children) == 2
+            server.process.send_signal(signal.SIGKILL)
+            server.process.wait(10)
+            asyncio.run(play(server, children))
+
+
+@pytest.mark.full
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     async def play(server: Served) -> None:
         async def serves() -> bool:

@@ -186,10 +186,6 @@ def test_choices_and_calls_never_mix_in_any_order(up: Upstream, client: httpx2.C
         _interleaved(up, client, seed)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what a field held is let go when another field begins, though the field may go on",
-)
 def test_a_field_that_is_interrupted(up: Upstream, client: httpx2.Client) -> None:
     """Half a match, another field, the other half: its reader puts both halves together."""
     deltas = [

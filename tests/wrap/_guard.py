@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardkit.guard import Guard, loads
@@ -196,6 +197,16 @@ def bound() -> Guard:
     return loads(POLICY)
 
 
+def lies_across(texts: Sequence[str]) -> bool:
+    """Whether a match begins in one text and ends in another, wherever they are cut."""
+    for one, other in itertools.permutations(texts, 2):
+        for i, j in itertools.product(range(len(one) + 1), range(len(other) + 1)):
+            near = one[max(0, i - HELD_BACK) : i] + other[j : j + HELD_BACK]
+            if "FORBIDDEN" in near or ORDER.search(near):
+                return True
+    return False
+
+
 class ScriptedStream:
     """Holds back the last characters, always: crude, and leaks nothing."""
 
@@ -208,6 +219,13 @@ class ScriptedStream:
 
     def feed(self, chunk: str, /) -> str:
         return "" if self.closed else self._cut(self._held + chunk, HELD_BACK)
+
+    @property
+    def held(self) -> str:
+        return self._held
+
+    def ahead(self) -> str | None:
+        return None if self.closed else self._held
 
     def finish(self) -> str:
         if self.closed:

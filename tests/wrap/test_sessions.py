@@ -127,6 +127,34 @@ def test_fields_of_a_stream_are_counted_once() -> None:
     assert not is_over(guard)
 
 
+@pytest.mark.parametrize("size", [1, 3, 99])
+def test_a_field_that_is_interrupted_is_counted_once(size: int) -> None:
+    guard = loads(COUNTS)
+    turns = [("content", "It is sword"), ("reasoning_content", "so I think. ")]
+    turns += [("content", "fish. "), ("reasoning_content", "and on. "), ("content", "All well. ")]
+    said = shown(guard, streamed(*turns, size=size))
+    assert said["content"] == "It is swordfish. All well. "
+    assert not is_over(guard)
+    with pytest.raises(Blocked):
+        shown(guard, streamed(*turns, size=size))
+    assert is_over(guard)
+
+
+STOPS = """check fish = words { list ["halibut"] }
+rule halt { tier safety on output when fish then block "No." }
+"""
+
+
+def test_what_was_said_before_another_field_is_stopped_counts() -> None:
+    guard = loads(COUNTS + STOPS)
+    said = ("reasoning_content", "It is swordfish. "), ("content", "A halibut" + " or so" * 20)
+    for _ in range(2):
+        assert not is_over(guard)
+        with pytest.raises(Blocked):
+            shown(guard, streamed(*said))
+    assert is_over(guard)
+
+
 def test_a_match_across_fields_of_a_stream_is_counted() -> None:
     guard = loads(COUNTS)
     split = streamed(("reasoning_content", "so sword"), ("content", "fish it is"))
@@ -174,6 +202,18 @@ def test_streams_give_values_back_last_as_whole_replies_do(size: int) -> None:
     del whole["role"]
     assert whole == {key: text.replace("[CARD_1]", "1234 5678") for key, text in SAID.items()}
     assert shown(guard, streamed(*SAID.items(), size=size), "is 1234 5678 ok") == whole
+
+
+@pytest.mark.parametrize("size", [1, 4, 99])
+def test_values_come_back_in_fields_that_interrupt_one_another(size: int) -> None:
+    text = "your card [CARD_1] is fine"
+    for i in range(1, len(text), 1 if size == 99 else 3):
+        said = [("content", text[:i]), ("reasoning_content", "They mean [CARD")]
+        said += [("content", text[i:]), ("reasoning_content", "_1], so")]
+        assert shown(loads(COVERS), streamed(*said, size=size), "is 1234 5678 ok") == {
+            "content": "your card 1234 5678 is fine",
+            "reasoning_content": "They mean 1234 5678, so",
+        }
 
 
 def test_a_value_that_the_model_wrote_itself_is_stopped() -> None:

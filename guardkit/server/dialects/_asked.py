@@ -61,6 +61,8 @@ def take_apart(
     Raises:
         Fault: There is an unknown field, and `strict` holds.
     """
+    if not TOKENS.isdisjoint(body):
+        raise Fault(400, "not_a_text", "tokens and embeddings in place of text cannot be judged")
     settings: dict[str, Any] = {}
     names: list[str] = []
     unknown: dict[str, Any] = {}
@@ -82,5 +84,7 @@ def take_apart(
     return Asked(dict(texts), rest, tuple(names), settings, bool(streams), body)
 
 
+TOKENS = frozenset({"prompt_token_ids", "input_ids", "prompt_embeds", "return_token_ids"})
+"""Fields by which some servers take a prompt, or give a reply, in a form that nobody can read."""
 _UNSEEN = {"type": "file"}
 """Read as a part that cannot be read: the policy says what becomes of it."""

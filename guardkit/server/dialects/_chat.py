@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from types import NoneType
 from typing import Any, ClassVar
 
+from .._http import Fault
 from ._asked import Asked, take_apart
 from ._dialect import Event, Family, Flow, Send, Unreadable
 from ._fields import want, want_many, want_messages, want_number
-from ._reading import holds_figures, listed, parted, without, without_tokens
+from ._reading import holds_figures, listed, parted, unclaimed, without, without_tokens
 
 # fmt: off
 KNOWN = frozenset({
@@ -24,6 +26,8 @@ KNOWN = frozenset({
 WORDS = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier"})
 PLAIN = frozenset({"usage"})
 MOST_CHOICES = 128
+SEARCHES = ("web_search_options", "search_parameters", "plugins")
+"""By these the provider reads what nobody here has seen."""
 FUNCTION_TOOLS = frozenset({"function", "custom"})
 
 
@@ -33,7 +37,7 @@ class Chat:
     name: ClassVar[str] = "chat"
     path: ClassVar[str] = "/v1/chat/completions"
     family: ClassVar[Family] = "openai"
-    text: ClassVar[tuple[str, ...]] = ("messages", "rest")
+    text: ClassVar[tuple[str, ...]] = ("messages",)
     ends_with_done: ClassVar[bool] = True
     injects: ClassVar[bool] = True
 
@@ -44,14 +48,18 @@ class Chat:
         functions = want_many(body, "functions", dict)
         want_number(body, "n", 1, MOST_CHOICES)
         hosted = sum(each.get("type", "function") not in FUNCTION_TOOLS for each in tools or ())
-        unseen = hosted + (body.get("web_search_options") is not None)
+        if any(each.keys().isdisjoint(("function", "custom")) for each in tools or ()):
+            raise Fault(400, "unsupported", "a tool has to be a `function` or `custom`")
+        unseen = hosted + sum(body.get(name) is not None for name in SEARCHES)
         texts = {"messages": messages, "tools": tools, "functions": functions}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=unseen)
 
     def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(messages: Any, tools: Any, functions: Any, rest: Any, about: Any) -> Any:
+        async def call(
+            messages: Any, tools: Any, functions: Any, other_text: Any, about: Any
+        ) -> Any:
             texts = {"messages": messages, "tools": tools, "functions": functions}
-            return await send(about, texts, rest)
+            return await send(about, texts, other_text)
 
         return call
 
@@ -59,6 +67,7 @@ class Chat:
         choices = listed(reply, "choices")
         if not choices or any(type(each.get("message")) is not dict for each in choices):
             raise Unreadable
+        unclaimed(reply)
         judged, head = parted(reply, WORDS, PLAIN)
         judged["choices"] = [_in_order(without_tokens(each)) for each in choices]
         return judged, head
@@ -106,17 +115,23 @@ class ChatEvents(Flow):
         if type(event.get("choices")) is not list:
             raise Unreadable
         for choice in event["choices"]:
-            if type(choice) is not dict or type(choice.get("index", 0)) is not int:
+            if type(choice) is not dict or not _is_piece(choice):
+                raise Unreadable
+            if type(choice.setdefault("index", 0)) is not int:
                 raise Unreadable
             _note(self._taken, choice)
             self.came(_text_of(choice))
+        if len({choice["index"] for choice in event["choices"]}) < len(event["choices"]):
+            raise Unreadable  # two pieces of one choice: which comes first is anybody's guess
+        unclaimed(event)
         # Random padding against guessing by length: the lengths here are others.
         judged, head = parted(without(event, "obfuscation"), WORDS, ())
         if "usage" in judged and holds_figures(judged["usage"]):
             head["usage"] = judged.pop("usage")
         if judged.keys() & WORDS:
             raise Unreadable
-        return {**head, **judged}
+        # What `wrap` leaves out of a whole reply of another dialect is judged here.
+        return {**head, "object": self._kind, **judged}
 
     def give(self, event: Event) -> Event:
         for choice in event["choices"]:
@@ -185,6 +200,22 @@ def _in_order(choice: Event) -> Event:
 
 
 _THOUGHTS = ("reasoning", "reasoning_content")
+
+
+def _is_piece(choice: Event) -> bool:
+    """Whether a choice has the shape in which a stream has them: no whole message among it."""
+    delta = choice.get("delta", {})
+    calls = delta.get("tool_calls") if type(delta) is dict else None
+    if calls is not None and (
+        type(calls) is not list
+        or any(type(one) is not dict or type(one.get("index", 0)) is not int for one in calls)
+    ):
+        return False
+    return (
+        type(choice.get("delta", {})) in (dict, NoneType)
+        and type(choice.get("text", "")) in (str, NoneType)
+        and choice.get("message") is None
+    )
 
 
 def _note(choices: dict[int, bool], choice: Event) -> None:

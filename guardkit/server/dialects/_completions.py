@@ -40,7 +40,7 @@ class Completions:
     name: ClassVar[str] = "completions"
     path: ClassVar[str] = "/v1/completions"
     family: ClassVar[Family] = "openai"
-    text: ClassVar[tuple[str, ...]] = ("prompt", "rest")
+    text: ClassVar[tuple[str, ...]] = ("prompt",)
     ends_with_done: ClassVar[bool] = True
     injects: ClassVar[bool] = False
 
@@ -52,14 +52,14 @@ class Completions:
         return take_apart(body, {"prompt": prompt}, KNOWN, strict=strict)
 
     def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(prompt: Any, rest: Any, about: Any) -> Any:
+        async def call(prompt: Any, other_text: Any, about: Any) -> Any:
             # There is no other place for the context layer than in front.
             given = about.prompt
             if given:
                 asked = prompt if isinstance(prompt, list) else [prompt]
                 told = [f"{given}\n\n{each}" for each in asked]
                 prompt = told if isinstance(prompt, list) else told[0]
-            return await send(about, {"prompt": prompt}, rest)
+            return await send(about, {"prompt": prompt}, other_text)
 
         return call
 

@@ -23,7 +23,7 @@ class Embeddings:
     name: ClassVar[str] = "embeddings"
     path: ClassVar[str] = "/v1/embeddings"
     family: ClassVar[Family] = "openai"
-    text: ClassVar[tuple[str, ...]] = ("input", "rest")
+    text: ClassVar[tuple[str, ...]] = ("input",)
     ends_with_done: ClassVar[bool] = True
     injects: ClassVar[bool] = False
 
@@ -35,8 +35,8 @@ class Embeddings:
         return asked
 
     def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(input: Any, rest: Any, about: Any) -> Any:
-            return await send(about, {"input": input}, rest)
+        async def call(input: Any, other_text: Any, about: Any) -> Any:
+            return await send(about, {"input": input}, other_text)
 
         return call
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ._asked import Asked, take_apart
 from ._dialect import Event, Family, Flow, Send, Unreadable
 from ._fields import want, want_many, want_messages
-from ._reading import holds_figures, is_kind, listed, parted, without
+from ._reading import FOREIGN, holds_figures, is_kind, listed, parted, without
 
 # fmt: off
 KNOWN = frozenset({
@@ -29,7 +29,7 @@ class Messages:
     name: ClassVar[str] = "messages"
     path: ClassVar[str] = "/v1/messages"
     family: ClassVar[Family] = "anthropic"
-    text: ClassVar[tuple[str, ...]] = ("messages", "rest")
+    text: ClassVar[tuple[str, ...]] = ("messages",)
     ends_with_done: ClassVar[bool] = False
     injects: ClassVar[bool] = True
 
@@ -40,18 +40,22 @@ class Messages:
         tools = want_many(body, "tools", dict)
         hosted = sum(str(each.get("type", "")).startswith(HOSTED) for each in tools or ())
         servers = want_many(body, "mcp_servers", dict) or []
+        container = body.get("container")
+        hosted += type(container) is dict and bool(container.get("skills"))
         texts = {"messages": messages, "system": system, "tools": tools}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=hosted + len(servers))
 
     def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(messages: Any, system: Any, tools: Any, rest: Any, about: Any) -> Any:
+        async def call(messages: Any, system: Any, tools: Any, other_text: Any, about: Any) -> Any:
             texts = {"messages": messages, "system": system, "tools": tools}
-            return await send(about, texts, rest)
+            return await send(about, texts, other_text)
 
         return call
 
     def reply(self, reply: Mapping[str, Any], asked: Asked) -> tuple[dict[str, Any], Event]:
         listed(reply, "content")
+        if reply.keys() & FOREIGN:
+            raise Unreadable
         return parted(reply, WORDS, PLAIN)
 
     def whole(self, judged: Any, head: Event) -> Event:
@@ -97,10 +101,12 @@ class MessageEvents(Flow):
 
     def take(self, event: Event) -> Event | None:
         kind = event.get("type")
-        if not is_kind(kind) or kind == "error":
+        if not is_kind(kind) or kind == "error" or event.keys() & FOREIGN:
             raise Unreadable
         if kind == "ping":
             return {"type": "ping"}
+        if type(event.get("index", 0)) is not int:
+            raise Unreadable
         if not self._has_begun and kind != "message_start":
             raise Unreadable
         self.came(_text_of(event))

@@ -31,6 +31,21 @@ def parted(
     return judged, head
 
 
+FOREIGN = frozenset({"choices", "object", "response", "tool_call_chunks"})
+"""By these `wrap` takes an event or a reply for one of another dialect."""
+
+
+def unclaimed(judged: Mapping[str, Any]) -> None:
+    """Refuse what claims to be of another dialect, of which `wrap` would leave something out.
+
+    Raises:
+        Unreadable: It does.
+    """
+    inner = judged.get("response")
+    if type(inner) is dict and "object" in inner:
+        raise Unreadable
+
+
 def holds_figures(value: Any) -> bool:
     """Figures such as a count of tokens: numbers under plain names, and single words."""
     if holds_no_text(value):
@@ -56,8 +71,11 @@ def is_kind(kind: Any) -> TypeGuard[str]:
 _KIND: Final = re.compile(r"[a-z][a-z_.]{0,99}\Z")
 
 
+TOKENS = frozenset({"logprobs", "prompt_logprobs", "token_ids", "prompt_token_ids", "output_ids"})
+
+
 def without_odds(value: Any) -> Any:
-    """A copy without log probabilities: a list of tokens is a text in pieces no rule can read.
+    """A copy without lists of tokens and their odds: a text in pieces that no rule can read.
 
     Where there were some an empty list stays, so that the reply keeps its shape, or null.
     """
@@ -67,7 +85,7 @@ def without_odds(value: Any) -> Any:
     if kind is not dict:
         return value
     return {
-        name: ([] if type(inner) is list else None) if name == "logprobs" else without_odds(inner)
+        name: ([] if type(inner) is list else None) if name in TOKENS else without_odds(inner)
         for name, inner in value.items()
     }
 

@@ -10,7 +10,7 @@ from .._http import Fault
 from ._asked import Asked, take_apart
 from ._dialect import Event, Family, Flow, Send, Unreadable
 from ._fields import holds_no_text, want, want_many, want_messages
-from ._reading import is_kind, is_name, listed, parted, without
+from ._reading import FOREIGN, is_kind, is_name, listed, parted, without
 
 # fmt: off
 KNOWN = frozenset({
@@ -37,7 +37,7 @@ class Responses:
     name: ClassVar[str] = "responses"
     path: ClassVar[str] = "/v1/responses"
     family: ClassVar[Family] = "openai"
-    text: ClassVar[tuple[str, ...]] = ("input", "rest")
+    text: ClassVar[tuple[str, ...]] = ("input",)
     ends_with_done: ClassVar[bool] = False
     injects: ClassVar[bool] = True
 
@@ -51,16 +51,20 @@ class Responses:
         if body.get("background"):
             message = "`background` replies cannot be judged: leave it out"
             raise Fault(400, "unsupported", message)
-        hosted = sum(each.get("type") not in OWN for each in tools or ())
+        hosted = sum(_is_hosted(each) for each in tools or ())
         # A prompt that is stored elsewhere is read by the model and by nobody here.
-        unseen = hosted + (body.get("prompt") is not None)
+        unseen = hosted + sum(body.get(name) is not None for name in ("prompt", "conversation"))
+        if isinstance(said, list):
+            unseen += sum(item.get("type") == "item_reference" for item in said)
         texts = {"input": said, "instructions": instructions, "tools": tools}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=unseen)
 
     def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(input: Any, instructions: Any, tools: Any, rest: Any, about: Any) -> Any:
+        async def call(
+            input: Any, instructions: Any, tools: Any, other_text: Any, about: Any
+        ) -> Any:
             texts = {"input": input, "instructions": instructions, "tools": tools}
-            return await send(about, texts, rest)
+            return await send(about, texts, other_text)
 
         return call
 
@@ -93,6 +97,17 @@ _FILTERED: Event = {
     "status": "incomplete",
     "incomplete_details": {"reason": "content_filter"},
 }
+
+
+def _is_hosted(tool: Mapping[str, Any]) -> bool:
+    """Whether the provider runs a tool: its calls pass nobody here before they happen."""
+    where = tool.get("environment")
+    if type(where) is dict and where.get("type") != "local":
+        return True
+    inner = tool.get("tools")
+    if type(inner) is list and any(type(one) is not dict or _is_hosted(one) for one in inner):
+        return True
+    return tool.get("type") not in OWN
 
 
 def _parted(reply: Mapping[str, Any], asked: Asked) -> tuple[Event, Event]:
@@ -147,6 +162,8 @@ class ResponseEvents(Flow):
     def take(self, event: Event) -> Event | None:
         kind = event.get("type")
         if not is_kind(kind) or not kind.startswith("response."):
+            raise Unreadable
+        if event.keys() & (FOREIGN - {"response"}):
             raise Unreadable
         self.came(_text_of(event))
         self._is_over = self._is_over or kind in _ENDS
