@@ -228,7 +228,6 @@ RESPONSES: Body = {
             "status": "completed",
             "operation": {"type": "create_file", "path": "a.txt", "diff": "+a"},
         },
-        {"type": "item_reference", "id": "msg_0"},
         {"type": "unheard_of", "hint": BEYOND},
     ],
     "tools": [
@@ -246,7 +245,6 @@ RESPONSES: Body = {
     "metadata": {"team": "parcels"},
     "include": ["reasoning.encrypted_content"],
     "previous_response_id": "resp_0",
-    "conversation": {"id": "conv_1"},
     "user": "ada",
     "safety_identifier": "s1",
     "prompt_cache_key": "k1",
