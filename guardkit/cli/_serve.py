@@ -108,7 +108,7 @@ def _file(*, exists: bool = True) -> click.Path:
     type=click.IntRange(1),
     default=256,
     metavar="N",
-    help="Requests served at once; others wait a tenth of a second.",
+    help="Requests served at once; others wait 50 ms, then 503.",
 )
 @click.option(
     "--drain",

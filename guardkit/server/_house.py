@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 from time import perf_counter, time
 from typing import Any, Final, Protocol
 
@@ -167,6 +169,8 @@ class House:
         group.start_soon(self._console.watch)
         if self.settings.watch:
             group.start_soon(self._watch)
+        if current_thread() is main_thread():
+            group.start_soon(self._hear)
         if self._keys is not None:
             group.start_soon(self._refresh)
         self.spans.watch(self.counters)
@@ -190,6 +194,12 @@ class House:
         if isinstance(self._holds, SqliteHolds):
             self._holds.close()
         self.log.event("stopped")
+
+    async def _hear(self) -> None:
+        """Load the policies again at SIGHUP."""
+        with anyio.open_signal_receiver(signal.SIGHUP) as heard:
+            async for _ in heard:
+                await self.reload()
 
     async def _watch(self) -> None:
         """Load the policies again when their files change."""
@@ -463,6 +473,8 @@ class House:
         if not self.admin.may(request):
             raise Fault(401, "no_token", "a reload needs the admin token")
         made = await self.reload()
+        if self.settings.workers > 1:
+            os.kill(os.getppid(), signal.SIGHUP)  # it tells the others
         is_refused = any(one["outcome"] == "refused" for one in made)
         return Reply(422 if is_refused else 200, write_json({"policies": list(made)}))
 

@@ -60,7 +60,7 @@ class Settings:
     most_inside: int = 256
     """Requests that are served at once."""
     most_waiting: int = 256
-    patience_s: float = 0.1
+    patience_s: float = 0.05
     """How long a request waits for its place."""
     upstream_quiet_s: float = 120.0
     drain_s: float = 30.0

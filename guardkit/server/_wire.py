@@ -17,7 +17,7 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-SLOWEST_BYTES: Final = 4_096
+SLOWEST_BYTES: Final = 32_768
 """Bytes a second that a body has to come with, after the first seconds."""
 PATIENCE_S: Final = 10.0
 SLOWEST_READ_S: Final = 60.0

@@ -41,7 +41,12 @@ def run_workers(
         for child in begun:
             os.kill(child, signal.SIGTERM)
 
+    def reload(signum: int, frame: FrameType | None) -> None:
+        for child in begun:
+            os.kill(child, signal.SIGHUP)
+
     before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload)
     code = 0
     try:
         for _ in range(number):
@@ -77,6 +82,7 @@ def _forked(work: Callable[[], int], held: int, holder: int) -> int:
     try:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens for it
         os.close(holder)
         threading.Thread(target=_outlive_nobody, args=(held,), daemon=True).start()
         code = work()

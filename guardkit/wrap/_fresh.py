@@ -15,7 +15,8 @@ from guardkit.errors import UsageError
 
 from ._parts import Part
 
-MOST_SESSIONS = 10_000
+MOST_KNOWN = 2_000_000
+"""Digests remembered of all sessions, about 170 MB; those used longest ago are forgotten first."""
 MOST_MESSAGES = 4_000
 """Digests remembered of one session, two a message; the oldest are forgotten first."""
 
@@ -43,7 +44,7 @@ class Judgements:
     """
 
     def __init__(self) -> None:
-        self._seen: LRUCache[Key, Seen] = LRUCache(MOST_SESSIONS)
+        self._seen: LRUCache[Key, Seen] = LRUCache(MOST_KNOWN, getsizeof=_size)
         self._renew()
         renewed_after_fork(self)
 
@@ -70,6 +71,7 @@ class Judgements:
                 seen[digest] = policy
             while len(seen) > MOST_MESSAGES:
                 del seen[next(iter(seen))]
+            self._seen[key] = seen  # its size is asked when it is put there
 
     def forget(self, session: str, *, tenant: str = "") -> None:
         """The session is over."""
@@ -111,6 +113,10 @@ class Judgements:
             raise UsageError("these are no judgements of a session") from None
         with self._lock:
             self._seen[tenant, session] = seen
+
+
+def _size(seen: Seen) -> int:
+    return 16 + len(seen)  # a session counts, however little is known of it
 
 
 class Digests(NamedTuple):

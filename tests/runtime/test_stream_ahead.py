@@ -70,7 +70,7 @@ rule mask {{ tier ethics on output when card then rewrite matches as "[{{label}}
     stream = policy.stream()
     assert stream.ahead() == ""
     stream.feed("my 1234")
-    assert (stream.held, stream.ahead()) == ("my 1234", "my [card]")
+    assert (stream.held, stream.ahead()) == ("my 1234", "my [CARD]")
     stream.feed(" FORBIDDEN")
     assert stream.ahead() is None
     long = policy.stream()
