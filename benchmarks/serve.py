@@ -61,7 +61,8 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(figures))
         return
-    print(f"{'at once':>8} {'direct p50':>11} {'p99':>9} {'served p50':>11} {'p99':>9} {'added':>9}")
+    heads = (f"{'at once':>8}", f"{'direct p50':>11}", f"{'p99':>9}", f"{'served p50':>11}")
+    print(*heads, f"{'p99':>9}", f"{'added':>9}")
     for row in figures:
         print(
             f"{row['at_once']:8} {row['direct_p50_ms']:8.2f} ms {row['direct_p99_ms']:6.2f} ms"
@@ -110,7 +111,8 @@ async def asked(port: int, at_once: int, calls: int) -> Speed:
     """Ask so many times over so many connections that are kept open."""
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": QUESTION}]}).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+        "content-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
     request = head.encode() + body
@@ -178,9 +180,7 @@ def free_port() -> int:
 @contextmanager
 def _process(line: list[str], port: int) -> Iterator[None]:
     root = Path(__file__).parents[1]
-    process = subprocess.Popen(
-        line, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(line, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
             assert process.poll() is None, f"{line} ended"

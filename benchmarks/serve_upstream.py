@@ -15,8 +15,8 @@ class Same(asyncio.Protocol):
     def __init__(self) -> None:
         self._read = b""
         body = json.dumps(REPLY).encode()
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._reply = head.encode() + body
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
+        self._reply = f"{head}{len(body)}\r\n\r\n".encode() + body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport

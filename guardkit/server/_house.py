@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import deque
@@ -176,6 +177,9 @@ class House:
         self.spans.watch(self.counters)
         if self.spans.lacks:
             self.log.event("spans", lacks=self.spans.lacks)
+        # What is there now stays: the collector need not look at it again with every few requests.
+        gc.collect()
+        gc.freeze()
         self.log.event("ready", policies=len(self._policies.live))
 
     def stop(self) -> None:

@@ -189,7 +189,9 @@ class Lane:
             if text:
                 self._order.note(field.key, text)
                 self._show(field, text, field.make, out)
-        else:
+        elif verdict is None or not field.waiting:
+            # Of a field that is stopped, a piece may be missing: what came after it is not told, as
+            # it would seem to follow what came before.
             self._place(field, text, is_end=is_end)
             shown, stop = yield from self._order.release()
             self._show_all(shown, out)

@@ -291,7 +291,7 @@ class Order:
         last, self._last = self._last, piece
         follows = last is None or last is piece
         if not follows and last is not None:
-            follows = last.is_whole and piece.number == last.number + 1
+            follows = last.is_whole and piece.number == last.number + 1 and not piece.shown
         piece.shown += size
         item = Shown(piece.field, text, piece.make)
         if not follows:

@@ -198,12 +198,19 @@ def bound() -> Guard:
 
 
 def lies_across(texts: Sequence[str]) -> bool:
-    """Whether a match begins in one text and ends in another, wherever they are cut."""
-    for one, other in itertools.permutations(texts, 2):
-        for i, j in itertools.product(range(len(one) + 1), range(len(other) + 1)):
-            near = one[max(0, i - HELD_BACK) : i] + other[j : j + HELD_BACK]
-            if "FORBIDDEN" in near or ORDER.search(near):
-                return True
+    """Whether a match lies across two or three pieces of texts, wherever they are cut."""
+    for number in (2, 3):
+        for some in itertools.product(texts, repeat=number):
+            if some[0] is some[1] or some[-1] is some[-2]:
+                continue
+            ends = {some[0][max(0, i - HELD_BACK) : i] for i in range(len(some[0]) + 1)}
+            for text in some[1:-1]:
+                inner = {text[i:j] for i in range(len(text)) for j in range(i + 1, i + HELD_BACK)}
+                ends = {(end + part)[-HELD_BACK:] for end in ends for part in inner}
+            begins = {some[-1][i : i + HELD_BACK] for i in range(len(some[-1]) + 1)}
+            for near in (end + begin for end in ends for begin in begins):
+                if "FORBIDDEN" in near or ORDER.search(near):
+                    return True
     return False
 
 

@@ -141,6 +141,12 @@ def test_nothing_denied_leaves_in_any_order(make: Any) -> None:
     _any_order(make, range(1_000))
 
 
+@pytest.mark.parametrize("seed", [24502, 27561, 27660, 44839])
+def test_orders_in_which_something_once_left(guard: Any, seed: int) -> None:
+    """A piece shown in two parts with another between them; a field stopped in an earlier piece."""
+    holds_laws(guard, any_fields(seed))
+
+
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("make", [Scripted, Recorded])
