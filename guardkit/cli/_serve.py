@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from guardkit.errors import BindError, PolicyError, UsageError
+from guardkit.errors import AuditError, BindError, PolicyError, UsageError
 
 from ._exits import CLEAN, WRONG
 from ._findings import show_frames
 from ._screen import screen
 from ._serve_loading import Loader
 from ._verbs import verb
-
-if TYPE_CHECKING:
-    pass
 
 
 def _file(*, exists: bool = True) -> click.Path:
@@ -146,15 +143,15 @@ def command(policy: str | None, new_key: str | None, no_watch: bool, **chosen: A
     from guardkit.server import Settings, serve
 
     settings = Settings(policy=policy, watch=not no_watch, **chosen)
-    loader = Loader(settings.params, settings.packs, settings.overlay)
     try:
+        loader = Loader(settings.params, settings.packs, settings.overlay)
         return serve(settings, loader, show.say)
     except PolicyError as error:
         show_frames(show, error.diagnostics)
     except BindError as error:
         for problem in error.problems:
             show.complain(problem)
-    except UsageError as error:
+    except (AuditError, UsageError) as error:
         show.complain(str(error))
     return WRONG
 

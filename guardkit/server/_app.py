@@ -43,6 +43,13 @@ class App:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            await self._house.reach()
+        except CheckError as error:
+            self._house.log.event("not_started", problem=str(error))
+            await self._house.aclose()
+            await send({"type": "lifespan.startup.failed"})
+            return
+        try:
             async with anyio.create_task_group() as group:
                 await self._house.open(group)
                 await send({"type": "lifespan.startup.complete"})

@@ -52,6 +52,7 @@ class Tell(Protocol):
         elapsed_s: float,
         ledger: list[dict[str, Any]],
         surface: str,
+        error: str | None,
     ) -> object:
         """A request came to its end."""
 
@@ -64,24 +65,25 @@ async def told(request: Request, route: str, tell: Tell, serve: Serve) -> Reply:
     begun = perf_counter()
     number(request.decision)
     tally = Tally()
+    error: str | None = None
     status = 499  # unless it is said otherwise, nobody waited for the end
     try:
         reply = await serve(request, tally)
         status = reply.status
         return reply
     except Fault as fault:
-        status = fault.status
+        status, error = fault.status, fault.code
         raise
     except Busy:
-        status = 429
+        status, error = 429, "session_busy"
         raise
     except (AuditError, CheckError):
-        status = 503
+        status, error = 503, "not_available"
         raise
     except ClientLeft:
         raise
     except Exception:
-        status = 500
+        status, error = 500, "internal_error"
         raise
     finally:
         tell(
@@ -95,6 +97,7 @@ async def told(request: Request, route: str, tell: Tell, serve: Serve) -> Reply:
             elapsed_s=perf_counter() - begun,
             ledger=tally.records,
             surface=tally.surface,
+            error=error,
         )
 
 

@@ -29,6 +29,8 @@ class Health:
         self._lacking = lacking
         self._said: Reply | None = None
         self._at = 0.0
+        self.word = ""
+        """`ready`, `degraded` or `not ready`, as it was said last."""
 
     def forget(self) -> None:
         """What was said holds no longer."""
@@ -57,6 +59,7 @@ class Health:
         status = "degraded" if is_weak else "ready"
         if is_blind or not shown or "stopping" in lacks:
             status = "not ready"
+        self.word = status
         body = {"status": status, "lacks": lacks, "policies": shown}
         return Reply(503 if status == "not ready" else 200, write_json(body))
 

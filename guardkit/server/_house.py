@@ -18,9 +18,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from guardkit.errors import BindError
 from guardkit.guard import Guard
-from guardkit.runtime import HoldQueue, MemoryHolds, SqliteHolds
+from guardkit.runtime import HoldQueue, SqliteHolds
 from guardkit.shared import MemoryQuotas, MemorySessions, Quotas, Shared, Turns
 from guardkit.telemetry import Audit, LogAlarm
 
@@ -35,13 +34,13 @@ from ._http import Fault, Handler, Reply, Request
 from ._json import write_json
 from ._keys import Keys, key_of
 from ._logs import Log
+from ._named import audit_of, holds_of, senders_of
 from ._policies import Loaded, Policies
 from ._proxy import Proxy
 from ._send import Sender
 from ._settings import LOCAL, Settings
 from ._spans import Spans
 from ._tenant import OPEN
-from ._upstream import Upstream
 from ._watch import changes, watched_folders
 from .console import Console
 from .dialects import DIALECTS, Family
@@ -101,8 +100,8 @@ class House:
         self.admin = Admin(token)
         self._keys = None if settings.keys is None else Keys.read(settings.keys)
         self._shared = None if settings.redis is None else Shared(settings.redis)
-        self._holds = _holds(settings, self._shared)
-        self._audit = _audit(settings)
+        self._holds = holds_of(settings, self._shared)
+        self._audit = audit_of(settings)
         self._recent: deque[Mapping[str, Any]] = deque(maxlen=MOST_RECENT)
         self._admission = Admission(
             settings.most_inside, settings.most_waiting, settings.patience_s
@@ -110,7 +109,8 @@ class House:
         self._denials = None if settings.denials is None else Denials(settings.denials)
         self._quotas: Quotas = MemoryQuotas() if self._shared is None else self._shared.quotas
         self._is_stopping = False
-        self._upstreams, senders = _senders(settings)
+        self._stopped = anyio.Event()
+        self._upstreams, senders = senders_of(settings)
         machine = {
             "holds": self._holds,
             "audit": _Numbered(self._audit) if self._audit is not None or settings.otel else None,
@@ -163,10 +163,17 @@ class House:
 
     # --- the life of the server
 
-    async def open(self, group: TaskGroup) -> None:
-        """Begin what runs beside the requests."""
+    async def reach(self) -> None:
+        """Back when what replicas share answers.
+
+        Raises:
+            CheckError: It does not.
+        """
         if self._shared is not None:
             await self._shared.ping()
+
+    async def open(self, group: TaskGroup) -> None:
+        """Begin what runs beside the requests."""
         group.start_soon(self._console.watch)
         if self.settings.watch:
             group.start_soon(self._watch)
@@ -185,6 +192,7 @@ class House:
     def stop(self) -> None:
         """The server is to stop: say so where it is asked whether it is ready."""
         self._is_stopping = True
+        self._stopped.set()
         self._health.forget()
 
     async def aclose(self) -> None:
@@ -207,10 +215,10 @@ class House:
 
     async def _watch(self) -> None:
         """Load the policies again when their files change."""
-        while True:
+        while not self._is_stopping:
             folders = self._policies.folders()
             watched = await anyio.to_thread.run_sync(watched_folders, folders)
-            async for _ in changes(watched):
+            async for _ in changes(watched, self._stopped):
                 await self.reload()
                 if await anyio.to_thread.run_sync(watched_folders, folders) != watched:
                     break
@@ -223,7 +231,7 @@ class House:
             if keys is self._keys:
                 continue
             for problem in keys.problems:
-                self.log.event("keys refused", problem=problem)
+                self.log.event("keys_refused", problem=problem)
             before, self._keys = self._keys, keys
             if keys.tenants != before.tenants:
                 await self.reload()
@@ -234,7 +242,13 @@ class House:
         for one in made:
             self.counters.reloaded(one.outcome)
             if one.outcome != "unchanged":
-                self.log.event("reload", policy=one.policy, outcome=one.outcome, digest=one.digest)
+                self.log.event(
+                    "reload",
+                    policy=one.policy or "server",
+                    outcome=one.outcome,
+                    digest=one.digest,
+                    problems=one.said,
+                )
         self._health.forget()
         return [one._asdict() for one in made]
 
@@ -299,8 +313,10 @@ class House:
         dialect = about.dialect
         if about.unserved:
             self.counters.upstream_error(dialect.name, about.unserved)
-        if about.cut:
-            self.counters.cut("shutdown" if self._is_stopping else about.cut)
+        # While the server stops, who did not wait for the end was not let wait.
+        cut = "shutdown" if about.cut == "client" and self._is_stopping else about.cut
+        if cut:
+            self.counters.cut(cut)
         if about.events is not None:
             self.counters.held(about.events.held)
         if about.upstream_s is not None:
@@ -319,7 +335,7 @@ class House:
             tenant=about.request.tenant.name,
             policy=about.policy,
             upstream_s=about.upstream_s,
-            cut=about.cut or None,
+            cut=cut or None,
             error=about.unserved or None,
         )
         self._tell(
@@ -335,7 +351,7 @@ class House:
             upstream_s=about.upstream_s,
             ledger=[] if about.ledger is None else about.ledger.as_dict()["records"],
             surface="" if about.stopped is None else about.stopped.surface,
-            cut=about.cut or None,
+            cut=cut or None,
             error=about.unserved or None,
         )
         if about.is_blocked and self._denials is not None:
@@ -458,12 +474,19 @@ class House:
         return found
 
     async def _ready(self, request: Request) -> Reply:
-        return await self._health.ready(request)
+        reply = await self._health.ready(request)
+        if self._keys is None or self._may_look(request):
+            return reply
+        # Names of tenants and which checks fail are nobody's business that has no token.
+        return reply._replace(body=write_json({"status": self._health.word}))
+
+    def _may_look(self, request: Request) -> bool:
+        """Whether a request carries the admin token, or that of the scraper."""
+        token = os.environ.get("GUARDKIT_METRICS_TOKEN")
+        return self.admin.may(request) or (bool(token) and _is(request.bearer(), token or ""))
 
     async def _metrics(self, request: Request) -> Reply:
-        token = os.environ.get("GUARDKIT_METRICS_TOKEN")
-        is_known = self.admin.may(request) or (token is not None and _is(request.bearer(), token))
-        if self._keys is not None and not is_known:
+        if self._keys is not None and not self._may_look(request):
             raise Fault(401, "no_token", "metrics need a token here")
         texts = [
             labelled(live.guard.monitors.metrics(), "guard", name or "server")
@@ -526,57 +549,3 @@ class _Numbered:
         return await self._audit.aexchange(
             ledger, session=session, tenant=tenant, decision=decision()
         )
-
-
-# --- what the settings name
-
-
-def _secret(name: str) -> str:
-    value = os.environ.get(name, "")
-    if not value:
-        raise BindError(f"the variable `{name}` that is to hold a key is not set")
-    return value
-
-
-def _senders(settings: Settings) -> tuple[list[Upstream], dict[str, Sender]]:
-    if settings.upstream is None and settings.upstream_anthropic is None:
-        return [], {}
-    if settings.keys is not None and settings.upstream_key_env is None:
-        # What clients show here are keys of this server: they must never be sent elsewhere.
-        raise BindError("with `--keys` the upstream's own key comes from `--upstream-key-env NAME`")
-    quiet_s = settings.upstream_quiet_s
-    key = None if settings.upstream_key_env is None else _secret(settings.upstream_key_env)
-    other = settings.upstream_anthropic_key_env
-    key_of_other = key if other is None else _secret(other)
-    opened: dict[str, Upstream] = {}
-
-    def upstream(url: str) -> Upstream:
-        return opened.setdefault(url, Upstream(url, quiet_s=quiet_s))
-
-    senders: dict[str, Sender] = {}
-    for dialect in DIALECTS:
-        is_other = dialect.family == "anthropic"
-        url = settings.upstream_anthropic if is_other else None
-        url = url or settings.upstream
-        if url is not None:
-            senders[dialect.name] = Sender(
-                dialect, upstream(url), key_of_other if is_other else key
-            )
-    return list(opened.values()), senders
-
-
-def _audit(settings: Settings) -> Audit | None:
-    if settings.audit is None:
-        return None
-    key = None if settings.audit_key_env is None else _secret(settings.audit_key_env).encode()
-    return Audit(settings.audit, settings.audit_mode, key)
-
-
-def _holds(settings: Settings, shared: Shared | None) -> HoldQueue:
-    if shared is not None:
-        return shared.holds
-    if settings.holds is not None:
-        queue = SqliteHolds(settings.holds)
-        queue.open()
-        return queue
-    return MemoryHolds()

@@ -6,10 +6,18 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGTERM, signal
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_REUSEADDR,
+    SOL_SOCKET,
+    gaierror,
+)
 from socket import socket as Socket  # noqa: N812 - the function below holds one
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
@@ -55,12 +63,40 @@ def refuse(settings: Settings) -> None:
         problems.append("`--tls-cert` and `--tls-key` belong together")
     if settings.workers > 1 and settings.redis is None:
         problems.append("workers share sessions, quotas and holds through `--redis URL`: give one")
-    for name in ("tls_cert", "tls_key", "reports"):
-        path = getattr(settings, name)
-        if path is not None and not Path(path).exists():
-            problems.append(f"there is no `{path}`")
+    if settings.redis is not None and settings.holds is not None:
+        problems.append("held texts lie in Redis or in a file: give `--redis` or `--holds`")
+    if settings.audit is None and settings.audit_key_env is not None:
+        problems.append("`--audit-key-env` is for an audit log: give `--audit FILE`, too")
+    if settings.upstream is None and settings.upstream_anthropic is None:
+        named = {
+            "--upstream-key-env": settings.upstream_key_env,
+            "--upstream-anthropic-key-env": settings.upstream_anthropic_key_env,
+        }
+        problems += [
+            f"`{option}` is for an upstream: give `--upstream URL`, too"
+            for option, name in named.items()
+            if name is not None
+        ]
+    if settings.reports is not None and not Path(settings.reports).is_dir():
+        problems.append(f"`--reports` wants a folder, and `{settings.reports}` is none")
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        problems += _unfit(settings.tls_cert, settings.tls_key)
     if problems:
         raise BindError(*problems)
+
+
+def _unfit(cert: str, key: str) -> list[str]:
+    """What is wrong with a certificate and its key."""
+    import ssl
+
+    try:
+        # An empty passphrase: nobody is there to be asked for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except ssl.SSLError:
+        return [f"`{cert}` and `{key}` have to be a certificate and its key, in PEM, unencrypted"]
+    except OSError as error:
+        return [f"`--tls-cert` and `--tls-key` cannot be read: {os.strerror(error.errno or 0)}"]
+    return []
 
 
 def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) -> int:
@@ -75,35 +111,36 @@ def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) ->
         BindError: It cannot run here.
         PolicyError: The policy does not compile.
     """
+    _stand_on_three()
     refuse(settings)
     if any(find_spec(name) is None for name in NEEDED):
         raise BindError("a server needs its own packages: install `guardkit[serve]`")
-    import uvicorn
-
     log = Log.to_stderr(settings.log_format)
     quiet_libraries(log)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and stops, we say
     token = admin_token(os.environ)
-    if token.is_new:
-        say(f"the admin token of this run: {token.text}")
+    socket = _bound(settings.host, settings.port)
+
+    def announce() -> None:
+        if token.is_new:
+            say(f"the admin token of this run: {token.text}")
+        _announce(settings, socket, say)
+
+    def work(begin: Callable[[], object] = lambda: None) -> int:
+        app = App(House(settings, loading, token.text, log))
+        server = _server(_config(app, settings), app, settings.drain_s)
+        begin()
+        try:
+            server.run(sockets=[socket])
+        except SystemExit:  # uvicorn's own end, where the application did not start: it was said
+            return 2
+        return 0 if server.started else 2
+
     if settings.workers == 1:
-        app = App(House(settings, loading, token.text, log))
-        server = _server(_config(app, settings), app, settings.drain_s)
-        _announce(settings, say)
-        server.run()
-        return 0 if server.started else 2
-
-    def work(socket: Socket) -> int:
-        app = App(House(settings, loading, token.text, log))
-        server = _server(_config(app, settings), app, settings.drain_s)
-        server.run(sockets=[socket])
-        return 0 if server.started else 2
-
-    config = uvicorn.Config(str, host=settings.host, port=settings.port, log_config=None)
-    socket = config.bind_socket()
-    _announce(settings, say)
+        return work(announce)
+    announce()
     # Who stops takes nobody new: the parent's own hold on the socket would keep it open.
-    return run_workers(settings.workers, partial(work, socket), settings.drain_s + 10, socket.close)
+    return run_workers(settings.workers, work, settings.drain_s + 10, socket.close, log.event)
 
 
 def _connections() -> int:
@@ -128,10 +165,42 @@ def _connections() -> int:
     return min(MOST_CONNECTIONS, max((soft - _SPARE_FILES) // 2, 64))
 
 
-def _announce(settings: Settings, say: Callable[[str], object]) -> None:
+def _stand_on_three() -> None:
+    """Have something behind 0, 1 and 2: else a connection gets one, and log lines go to it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+
+
+def _bound(host: str, port: int) -> Socket:
+    """A socket at the address; nothing is taken from it yet.
+
+    Raises:
+        BindError: The address is taken, is not this machine's, or means nothing.
+    """
+    is_six = ":" in host
+    socket = Socket(AF_INET6 if is_six else AF_INET)
+    socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    if is_six:
+        socket.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+    try:
+        socket.bind((host, port))
+    except OSError as error:
+        socket.close()
+        why = "nobody knows that address" if isinstance(error, gaierror) else error.strerror
+        raise BindError(
+            f"cannot listen at `{host}`, port {port}: {(why or 'refused').lower()};"
+            " choose with `--host` and `--port`"
+        ) from None
+    return socket
+
+
+def _announce(settings: Settings, socket: Socket, say: Callable[[str], object]) -> None:
     scheme = "http" if settings.tls_cert is None else "https"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(f"{scheme}://{host}:{settings.port} guards with {settings.policy}")
+    say(f"{scheme}://{host}:{socket.getsockname()[1]} guards with {settings.policy}")
 
 
 def _config(app: App, settings: Settings) -> Config:

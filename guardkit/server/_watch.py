@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+import anyio
+
 SUFFIXES: Final = (
     ".guard",
     ".toml",
@@ -46,8 +48,13 @@ def watched_folders(roots: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-async def changes(folders: Sequence[Path]) -> AsyncIterator[None]:
-    """Whenever a file that a policy may be made of has changed in one of the folders."""
+async def changes(folders: Sequence[Path], stopped: anyio.Event) -> AsyncIterator[None]:
+    """Whenever a file that a policy may be made of has changed in one of the folders.
+
+    Args:
+        folders: Where to look.
+        stopped: Ends it. A task that waits here cannot be cancelled sooner than every five seconds.
+    """
     from watchfiles import awatch
 
     def counts(change: object, path: str) -> bool:
@@ -56,6 +63,11 @@ async def changes(folders: Sequence[Path]) -> AsyncIterator[None]:
 
     # One level each: what lies below is among the folders, and nothing else is walked through.
     async for _ in awatch(
-        *folders, recursive=False, watch_filter=counts, debounce=1600, step=PAUSE_MS
+        *folders,
+        recursive=False,
+        watch_filter=counts,
+        debounce=1600,
+        step=PAUSE_MS,
+        stop_event=stopped,
     ):
         yield

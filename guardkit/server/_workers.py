@@ -20,6 +20,7 @@ def run_workers(
     work: Callable[[], int],
     patience_s: float,
     leave: Callable[[], object] = lambda: None,
+    tell: Callable[..., object] = lambda name, **facts: None,
 ) -> int:
     """Run a function in so many processes until a signal says stop; the exit code.
 
@@ -30,6 +31,7 @@ def run_workers(
         work: What each does; it ends by itself when it gets SIGTERM.
         patience_s: How long they may take to end before they are killed.
         leave: Lets go of what the workers have from here, once they are told to stop.
+        tell: Writes an event: that a worker ended, and by what.
     """
     begun: dict[int, float] = {}
     held, holder = os.pipe()
@@ -58,9 +60,11 @@ def run_workers(
             took_s = time.monotonic() - begun.pop(child)
             if stopping:
                 break
+            ended = os.waitstatus_to_exitcode(status)
+            tell("worker_ended", worker=child, code=ended, after_s=round(took_s))
             if took_s < SOON_S:
                 # It would only fail again: nothing is served by half of what was asked for.
-                code = os.waitstatus_to_exitcode(status) or 2
+                code = ended or 2
                 stop(signal.SIGTERM, None)
                 break
             time.sleep(PAUSE_S)

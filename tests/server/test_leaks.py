@@ -329,7 +329,7 @@ def test_no_key_is_to_be_found(tmp_path: Path) -> None:
             assert (await line.ask("/console/api/monitor", method="GET")).status == 401
             assert (await line.ask(CHAT, chat("hello"))).status == 401
         path.write_text(f"[tenants.acme]\nkeys = ['{made.key}']\n", encoding="utf-8")
-        await log_says(server, "keys refused", 15)
+        await log_says(server, "keys_refused", 15)
 
     audit = tmp_path / "audit.db"
     options = ("--keys", str(path), "--upstream-key-env", "MODEL_KEY", "--audit", str(audit))

@@ -314,7 +314,7 @@ def test_the_keys_are_read_again_when_they_change(tmp_path: Path) -> None:
             assert (await new.ask(CHECK, {"text": "hello"})).status == 401
             # A file that is wrong changes nothing, and is told.
             house.path.write_text("[tenants.red]\nkeys = 7\n")
-            await log_says(house.server, "keys refused", 15)
+            await log_says(house.server, "keys_refused", 15)
             assert (await red.ask(CHECK, {"text": "hello"})).status == 200
             # One key taken away, another given; and who had none of it goes on.
             at = before.index("keys = [") + len("keys = [")
