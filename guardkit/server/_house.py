@@ -247,7 +247,7 @@ class House:
                     policy=one.policy or "server",
                     outcome=one.outcome,
                     digest=one.digest,
-                    problems=one.said,
+                    problems=one.problems,
                 )
         self._health.forget()
         return [one._asdict() for one in made]

@@ -59,7 +59,7 @@ class Reload(NamedTuple):
     """`ok`, `unchanged` or `refused`."""
     digest: str
     """Of the policy that is in force afterwards."""
-    said: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     """What is wrong with one that was refused."""
 
 
@@ -230,8 +230,8 @@ class Policies:
         self._live[name] = Live(name, loaded, self._sends, self._known, self._settings)
 
     def _note(
-        self, name: str, outcome: str, guard: Guard | None, said: tuple[str, ...] = ()
+        self, name: str, outcome: str, guard: Guard | None, problems: tuple[str, ...] = ()
     ) -> Reload:
         digest = "" if guard is None else guard.digest
-        self.reloads.append(Reload(time.time(), name, outcome, digest, said))
+        self.reloads.append(Reload(time.time(), name, outcome, digest, problems))
         return self.reloads[-1]

@@ -216,8 +216,8 @@ def test_a_bad_policy_leaves_the_old_one_in_force() -> None:
                 made = answer.json()["policies"][0]
                 assert made["outcome"] == "refused"
                 assert made["digest"] == before.headers["x-guardkit-policy"]
-                assert made["said"], f"it is not said that it {name}"
-                assert says in "\n".join(made["said"]), (name, made)
+                assert made["problems"], f"it is not said that it {name}"
+                assert says in "\n".join(made["problems"]), (name, made)
 
                 after = await line.ask(CHAT, chat("say @"))
                 assert after.text == "say 1 1"
