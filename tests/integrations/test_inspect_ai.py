@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from guardkit.integrations.inspect_ai._decision import decide
+from guardkit.integrations._decision import decide
 from guardkit.types import Verdict
 
 from ._tools import EXAMPLES, ROOT, WITH_CONTEXT, WITH_MEMORY, guard_of, needs

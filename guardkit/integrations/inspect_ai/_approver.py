@@ -6,9 +6,9 @@ from typing import Any
 
 from guardkit.guard import Guard
 
+from .._decision import decide
 from .._target import guard_of
 from .._third_party import third_party
-from ._decision import decide
 from ._session import session_of
 
 
