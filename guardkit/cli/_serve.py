@@ -10,6 +10,7 @@ from guardkit.errors import AuditError, BindError, PolicyError, UsageError
 
 from ._exits import CLEAN, WRONG
 from ._findings import show_frames
+from ._policies import OVERLAY, PARAM, Params
 from ._screen import screen
 from ._serve_loading import Loader
 from ._verbs import verb
@@ -85,11 +86,9 @@ def _file(*, exists: bool = True) -> click.Path:
 @click.option("--holds", type=_file(exists=False), metavar="FILE", help="Keep held texts there.")
 @click.option("--redis", metavar="URL", help="Share state with other servers.")
 @click.option("--reports", type=_file(), metavar="DIR", help="Reports that the console shows.")
-@click.option("--overlay", type=_file(), metavar="FILE", help="Rules in shadow or for a share.")
+@OVERLAY
 @click.option("--packs", type=_file(), metavar="DIR", help="Packs of this deployment.")
-@click.option(
-    "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the policy."
-)
+@PARAM
 @click.option("--device", default="auto", metavar="DEVICE", help="Models run on auto, cpu or gpu.")
 @click.option(
     "--max-body",
@@ -124,7 +123,9 @@ def _file(*, exists: bool = True) -> click.Path:
     help="text or json.",
 )
 @click.option("--otel", is_flag=True, help="Export spans and metrics with OpenTelemetry.")
-def command(policy: str | None, new_key: str | None, no_watch: bool, **chosen: Any) -> int:
+def command(
+    policy: str | None, new_key: str | None, no_watch: bool, params: Params, **chosen: Any
+) -> int:
     """Guard every model behind one address.
 
     FILE is a policy, or the name of one that ships, such as `chat`. Clients of OpenAI and Anthropic
@@ -144,7 +145,7 @@ def command(policy: str | None, new_key: str | None, no_watch: bool, **chosen: A
 
     settings = Settings(policy=policy, watch=not no_watch, **chosen)
     try:
-        loader = Loader(settings.params, settings.packs, settings.overlay)
+        loader = Loader(dict(params), settings.packs, settings.overlay)
         return serve(settings, loader, show.say)
     except PolicyError as error:
         show_frames(show, error.diagnostics)

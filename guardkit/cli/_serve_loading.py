@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from guardkit.errors import BindError
-from guardkit.guard import compile_file, data_of, folder_of, installed, load
+from guardkit.guard import ParamValue, compile_file, data_of, folder_of, installed, load
 from guardkit.runtime import Event, Explanation
 from guardkit.semantics import CheckedPolicy
 from guardkit.server import Loaded, Probe
 from guardkit.testing import run_tests
-
-from ._policies import read_value
 
 
 class Loader:
     """Loads policies for a server, again and again.
 
     Args:
-        params: `NAME=VALUE` each.
+        params: Parameters of the policies, by name.
         packs: A pack store.
         overlay: An overlay file.
     """
 
-    def __init__(self, params: Sequence[str], packs: str | None, overlay: str | None) -> None:
-        pairs = [text.partition("=") for text in params]
-        if any(not equals or not name for name, equals, _ in pairs):
-            raise BindError("a parameter is written NAME=VALUE")
-        self._params = {name: read_value(written) for name, _, written in pairs}
+    def __init__(
+        self, params: Mapping[str, ParamValue], packs: str | None, overlay: Path | None
+    ) -> None:
+        self._params = params
         self._packs = packs
         self._overlay = overlay
 

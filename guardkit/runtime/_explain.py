@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from guardkit.plan import Check, CheckRow, Node, Pending, Plan, Rule, Run, title_of
 from guardkit.types import Truth, Verdict
@@ -26,6 +26,12 @@ class Told(NamedTuple):
     answer: Answered
     detail: str
     below: tuple[Told, ...] = ()
+
+    # Any: the dictionary holds itself, some levels deep.
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with all that stands below it."""
+        below = [each.as_dict() for each in self.below]
+        return {**self._asdict(), "below": below}
 
 
 class Memory(NamedTuple):

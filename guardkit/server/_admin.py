@@ -20,9 +20,10 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from guardkit.errors import BindError
+from guardkit.wire import Fault, Headers
 
 from ._admission import Denials
-from ._http import Fault, Headers, Request
+from ._http import Request
 
 VARIABLE: Final = "GUARDKIT_ADMIN_TOKEN"
 COOKIE: Final = "guardkit_console"

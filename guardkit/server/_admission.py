@@ -20,8 +20,8 @@ from typing import Final, Literal, NamedTuple
 import anyio
 
 from guardkit.errors import UsageError
+from guardkit.wire import Fault
 
-from ._http import Fault
 from ._tenant import Tenant
 
 Reason = Literal["overloaded", "patience", "too_many_at_once"]

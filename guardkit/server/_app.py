@@ -9,12 +9,12 @@ import anyio
 
 from guardkit.errors import AuditError, CheckError
 from guardkit.shared import Busy
+from guardkit.wire import Fault, Headers, fault_body, write_json
 
+from ._exchange import last_words
 from ._house import House, Route
-from ._http import Fault, Headers, Reply, Request, Streamed, Within
-from ._json import write_json
+from ._http import Reply, Request, Streamed, Within
 from ._wire import Buffers, ClientLeft, Receive, Scope, Send, Wire, too_slow
-from .dialects import fault_body
 
 _SOON: Final[Headers] = (("retry-after", "1"),)
 
@@ -29,7 +29,6 @@ class App:
     def __init__(self, house: House) -> None:
         self._house = house
         self._inside: set[_Flight] = set()
-        self._is_stopping = False
         self._buffers = Buffers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +61,6 @@ class App:
 
     async def drain(self, seconds: float) -> None:
         """Take no new requests; those inside may end, and are ended once the time is over."""
-        self._is_stopping = True
         self._house.stop()
         with anyio.move_on_after(seconds):
             while self._inside:
@@ -127,7 +125,7 @@ class App:
         if handler is None:
             allowed = ", ".join(sorted(route.handlers))
             raise Fault(405, "method_not_allowed", f"use {allowed} here", (("allow", allowed),))
-        if self._is_stopping and not route.is_always:
+        if self._house.is_stopping and not route.is_always:
             self._house.counters.shed("draining")
             raise _stopping()
         if not route.needs_key:
@@ -156,7 +154,7 @@ class App:
         """The request was ended from outside: say so in the reply, whole or not."""
         fault = _stopping() if reason == "shutdown" else too_slow()
         if wire.has_begun:
-            await wire.end(b"event: error\ndata: " + self._fault(wire, route, fault).body + b"\n\n")
+            await wire.end(last_words(fault))
         else:
             own: Headers = (("x-guardkit-decision", wire.decision),)
             await wire.reply(self._fault(wire, route, fault), own)

@@ -18,16 +18,15 @@ from guardkit.errors import AuditError, CheckError, UsageError
 from guardkit.runtime import Told
 from guardkit.shared import Busy
 from guardkit.types import Finding, Verdict, strongest
+from guardkit.wire import JSON, Fault, Headers, check_content, fault_body, read_json, write_json
 
 from ._exchange import number
-from ._http import JSON, Fault, Handler, Headers, Reply, Request
-from ._json import check_content, read_json, write_json
+from ._http import Handler, Reply, Request
 from ._judging import Asking, Tally, Whose, judge_reply, judge_request, turn
 from ._policies import Live, Policies
 from ._question import Question
 from ._settings import Settings
 from ._wire import ClientLeft
-from .dialects import fault_body
 
 MOST_ITEMS: Final = 256
 AT_ONCE: Final = 8

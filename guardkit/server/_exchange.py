@@ -10,10 +10,10 @@ from typing import Any
 
 from guardkit.shared import Turn
 from guardkit.types import STRENGTH, Ledger, Verdict
+from guardkit.wire import Asked, Dialect, Fault, Headers, Translator
 
-from ._http import GONE, Headers, Request
+from ._http import GONE, Request
 from ._spans import NO_SPAN, Span
-from .dialects import Asked, Dialect, Event, Events
 
 
 @dataclass(slots=True, repr=False)
@@ -28,14 +28,12 @@ class Exchange:
     session: str | None
     facts: Mapping[str, object]
     """For `context.…` in the policy."""
+    translator: Translator
+    """Reads and writes the bytes of it."""
     prompt: str = ""
     """The context layer, for a dialect whose wrapped call has no place for it."""
     turn: Turn = field(init=False)
     """The session, where it is shared with other servers."""
-    head: Event = field(default_factory=dict)
-    """The part of a whole reply in which nothing is text."""
-    events: Events | None = None
-    """The reader of the stream, where one was asked for."""
     begun: float = field(default_factory=perf_counter)
     upstream_status: int = 0
     """What upstream answered with; 0 for nothing."""
@@ -79,11 +77,6 @@ class Exchange:
         if self.unserved:
             return "upstream"
         return "client" if self.status == GONE else "unknown"
-
-    @property
-    def number(self) -> int:
-        """What the next event of a stream is numbered, where the dialect numbers them."""
-        return getattr(self.events, "number", 0)
 
     @property
     def is_blocked(self) -> bool:
@@ -131,6 +124,12 @@ def span() -> Span:
     """The span of the request that the task is about."""
     exchange = _current.get(None)
     return NO_SPAN if exchange is None else exchange.span
+
+
+def last_words(fault: Fault) -> bytes:
+    """What ends the stream that the task gives, in the shape of its dialect; nothing for others."""
+    exchange = _current.get(None)
+    return b"" if exchange is None else exchange.translator.fault(fault)
 
 
 def facts_of(call: Mapping[str, Any]) -> Mapping[str, object]:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import anyio.to_thread
 
+from guardkit.wire import write_json
+
 from ._http import Reply, Request
-from ._json import write_json
 from ._policies import Live, Policies
 
 FRESH_S: Final = 1.0

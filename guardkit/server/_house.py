@@ -22,6 +22,7 @@ from guardkit.guard import Guard
 from guardkit.runtime import HoldQueue, SqliteHolds
 from guardkit.shared import MemoryQuotas, MemorySessions, Quotas, Shared, Turns
 from guardkit.telemetry import Audit, LogAlarm
+from guardkit.wire import DIALECTS, Family, Fault, write_json
 
 from ._admin import Admin
 from ._admission import Admission, Denials
@@ -30,8 +31,7 @@ from ._counters import Counters
 from ._exchange import Exchange, decision, span
 from ._exposition import joined, labelled
 from ._health import Health
-from ._http import Fault, Handler, Reply, Request
-from ._json import write_json
+from ._http import Handler, Reply, Request
 from ._keys import Keys, key_of
 from ._logs import Log
 from ._named import audit_of, holds_of, senders_of
@@ -43,7 +43,6 @@ from ._spans import Spans
 from ._tenant import OPEN
 from ._watch import changes, watched_folders
 from .console import Console
-from .dialects import DIALECTS, Family
 
 MOST_RECENT: Final = 200
 _SHED: Final = frozenset(
@@ -108,7 +107,8 @@ class House:
         )
         self._denials = None if settings.denials is None else Denials(settings.denials)
         self._quotas: Quotas = MemoryQuotas() if self._shared is None else self._shared.quotas
-        self._is_stopping = False
+        self.is_stopping = False
+        """Whether new requests are turned away."""
         self._stopped = anyio.Event()
         self._upstreams, senders = senders_of(settings)
         machine = {
@@ -191,7 +191,7 @@ class House:
 
     def stop(self) -> None:
         """The server is to stop: say so where it is asked whether it is ready."""
-        self._is_stopping = True
+        self.is_stopping = True
         self._stopped.set()
         self._health.forget()
 
@@ -215,7 +215,7 @@ class House:
 
     async def _watch(self) -> None:
         """Load the policies again when their files change."""
-        while not self._is_stopping:
+        while not self.is_stopping:
             folders = self._policies.folders()
             watched = await anyio.to_thread.run_sync(watched_folders, folders)
             async for _ in changes(watched, self._stopped):
@@ -314,11 +314,11 @@ class House:
         if about.unserved:
             self.counters.upstream_error(dialect.name, about.unserved)
         # While the server stops, who did not wait for the end was not let wait.
-        cut = "shutdown" if about.cut == "client" and self._is_stopping else about.cut
+        cut = "shutdown" if about.cut == "client" and self.is_stopping else about.cut
         if cut:
             self.counters.cut(cut)
-        if about.events is not None:
-            self.counters.held(about.events.held)
+        if about.translator.streams:
+            self.counters.held(about.translator.held)
         if about.upstream_s is not None:
             about.span.called(
                 dialect.name,
@@ -468,7 +468,7 @@ class House:
 
     async def pings(self) -> Sequence[str]:
         """What the server needs and cannot reach, in words."""
-        found = ["stopping"] if self._is_stopping else []
+        found = ["stopping"] if self.is_stopping else []
         if self._shared is not None and not await self._shared.is_up():
             found.append("redis")
         return found

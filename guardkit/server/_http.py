@@ -9,13 +9,10 @@ from typing import NamedTuple
 
 import anyio
 
+from guardkit.wire import EVENTS, JSON, Headers
+
 from ._tenant import OPEN, Tenant
 
-Headers = tuple[tuple[str, str], ...]
-"""Names in lower case, each with its value."""
-
-JSON = "application/json"
-EVENTS = "text/event-stream"
 CLOSING_S = 5.0
 """How long what a stream held may take to be let go."""
 GONE = 499
@@ -68,24 +65,6 @@ class Streamed(NamedTuple):
 
 
 Handler = Callable[[Request], Awaitable[Reply | Streamed]]
-
-
-class Fault(Exception):  # noqa: N818 - an answer to the client, not an error of the server
-    """The request cannot be served. The client is told all of this and nothing else.
-
-    Args:
-        status: The HTTP status.
-        code: A stable word for programs: `body_too_large`.
-        message: One sentence for people; it quotes nothing of the request.
-        headers: What goes with it, such as `retry-after`.
-    """
-
-    def __init__(self, status: int, code: str, message: str, headers: Headers = ()) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers
 
 
 class Within:

@@ -23,8 +23,9 @@ from typing import Final, NamedTuple
 
 from guardkit.diagnostics import did_you_mean, visible
 from guardkit.errors import BindError, UsageError
+from guardkit.wire import Fault
 
-from ._http import Fault, Request
+from ._http import Request
 from ._tenant import Tenant
 
 MOST_BYTES: Final = 8 << 20

@@ -18,10 +18,10 @@ from cachetools import LRUCache
 from guardkit.errors import AuditError, CheckError, UsageError
 from guardkit.guard import Guard
 from guardkit.plan import Join
+from guardkit.wire import JSON, Fault, write_json
 
 from ._checks import NOT_JUDGED, UNREADABLE, Tell, judged_headers, read_body, told
-from ._http import JSON, Fault, Reply, Request
-from ._json import write_json
+from ._http import Reply, Request
 from ._judging import Asking, Gone, Tally, Whose, judge_reply, judge_request, turn
 from ._policies import Live, Policies
 from ._settings import Settings

@@ -8,11 +8,11 @@ from guardkit.errors import BindError
 from guardkit.runtime import HoldQueue, MemoryHolds, SqliteHolds
 from guardkit.shared import Shared
 from guardkit.telemetry import Audit
+from guardkit.wire import DIALECTS
 
 from ._send import Sender
 from ._settings import Settings
 from ._upstream import Upstream
-from .dialects import DIALECTS
 
 
 def _secret(name: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
+from guardkit.wire import DIALECTS, EVENTS, JSON
+
 from ._checks import MOST_ITEMS
-from ._http import EVENTS, JSON
 from ._schemas import SCHEMAS, STRICT, Schema, ref
 from ._settings import Settings
-from .dialects import DIALECTS
 
 _DECISION: Final[Schema] = {
     "x-guardkit-decision": {

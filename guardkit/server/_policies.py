@@ -16,13 +16,12 @@ from guardkit.errors import BindError, PolicyError, UsageError
 from guardkit.guard import Guard, policy_path
 from guardkit.shared import MemorySessions, Turn, Turns
 from guardkit.types import Surface
+from guardkit.wire import DIALECTS, Fault, Refused, Send, awaited
 from guardkit.wrap import Judgements
 
 from ._exchange import ended, facts_of, saw, session_of, tenant_of
-from ._http import Fault
 from ._settings import Settings
 from ._tenant import Tenant
-from .dialects import DIALECTS, Refused, Send
 
 MOST_RELOADS: Final = 100
 _FREE: Final = MemorySessions()
@@ -90,9 +89,9 @@ class Live:
             send = sends.get(dialect.name)
             if send is None:
                 continue
-            is_error = settings.on_block == "error" or dialect.name == "embeddings"
+            is_error = settings.on_block == "error" or not dialect.can_refuse
             self.calls[dialect.name] = guard(
-                dialect.call(send),
+                awaited(dialect.call(send)),
                 text=dialect.text,
                 on_block="raise" if is_error else "reply",
                 on_hold=settings.on_hold,
@@ -100,7 +99,7 @@ class Live:
                 tenant=tenant_of,
                 context=facts_of,
                 refusal=Refused,
-                inject=dialect.injects,
+                inject=dialect.context == "messages",
                 watch=saw,
                 ledger=ended,
                 known=known,

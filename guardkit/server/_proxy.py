@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from guardkit.errors import Blocked, CheckError, GuardkitError, UsageError
 from guardkit.types import Verdict
+from guardkit.wire import (
+    JSON,
+    Asked,
+    Dialect,
+    Event,
+    Fault,
+    Headers,
+    Refused,
+    Translator,
+    check_content,
+    read_json,
+)
 
 from ._exchange import Exchange, begin
-from ._http import JSON, Fault, Headers, Reply, Request, Streamed, Within
-from ._json import check_content, read_json, write_json
+from ._http import Reply, Request, Streamed, Within
 from ._policies import Live, Policies
 from ._settings import Settings
 from ._spans import Spans
-from ._sse import event_bytes
 from ._upstream import Unserved
-from .dialects import Dialect, Event, Events, Refused, fault_body
 
 SESSION: Final = "x-guardkit-session"
 CONTEXT: Final = "x-guardkit-context"
@@ -80,7 +89,7 @@ class Proxy:
         await stack.aclose()  # what was counted is kept before anything is said
         return made
 
-    def _begun(self, request: Request, asked: Any, live: Live) -> Exchange:
+    def _begun(self, request: Request, asked: Asked, live: Live) -> Exchange:
         session = request.headers.get(SESSION)
         if session is not None and _SESSION.match(session) is None:
             raise Fault(400, "bad_session", f"`{SESSION}` has to be 1 to 200 visible characters")
@@ -88,12 +97,16 @@ class Proxy:
             message = f"this policy remembers a conversation: name it in the header `{SESSION}`"
             raise Fault(400, "session_required", message)
         about = Exchange(
-            request, self._dialect, asked, live.guard.digest, session, self._facts(request)
+            request,
+            self._dialect,
+            asked,
+            live.guard.digest,
+            session,
+            self._facts(request),
+            Translator(self._dialect, asked, request.decision),
         )
-        if not self._dialect.injects and self._dialect.name == "completions":
+        if self._dialect.context == "prompt":
             about.prompt = live.prompt(session, request.tenant.name)
-        if asked.streams:
-            about.events = self._dialect.events(asked, request.decision)
         return about
 
     def _facts(self, request: Request) -> Mapping[str, object]:
@@ -107,10 +120,11 @@ class Proxy:
             result = await call(**about.asked.texts, other_text=about.asked.rest, about=about)
             if isinstance(result, Refused):
                 return self._refused(about, result.message)
-            if about.events is not None:
+            if about.translator.streams:
                 stack.push_async_callback(result.aclose)
-                return await self._streamed(about, result, about.events)
-            return Reply(200, write_json(self._whole(about, result)), JSON, self._headers(about))
+                return await self._streamed(about, result)
+            whole = about.translator.whole(result, about.stopped)
+            return Reply(200, whole, JSON, self._headers(about))
         except Blocked as blocked:
             raise self._fault(about, blocked.verdict) from None
         except Unserved as error:
@@ -123,29 +137,14 @@ class Proxy:
 
     def _refused(self, about: Exchange, message: str) -> Reply | Streamed:
         """A block before the model was asked."""
-        if self._dialect.name == "embeddings":
+        if not self._dialect.can_refuse:
             raise Fault(400, BLOCKED, message, self._headers(about))
-        if about.events is None:
-            whole = self._dialect.refusal(message, about.asked, about.request.decision)
-            return Reply(200, write_json(whole), JSON, self._headers(about))
-        source = self._said(about, about.events.refusal(message))
-        return Streamed(source, headers=self._headers(about))
-
-    async def _said(self, about: Exchange, events: list[Event]) -> AsyncGenerator[bytes, None]:
-        about.status = 200
-        for event in events:
-            yield self._bytes(event)
-        if self._dialect.ends_with_done:
-            yield event_bytes(b"[DONE]")
-
-    def _whole(self, about: Exchange, judged: Event) -> Event:
-        stopped = about.stopped
-        # A revision that passed was told of, too, and its reply is the model's.
-        if stopped is None or (stopped.action == "revise" and not _says(judged, stopped.text)):
-            return self._dialect.whole(judged, about.head)
-        # Made anew: a field nobody knows may hold the very text that was stopped.
-        made = self._dialect.refusal(stopped.text, about.asked, about.request.decision)
-        return {**made, **about.head}
+        translator = about.translator
+        if translator.streams:
+            return Streamed(
+                _said(about, translator.refusals(message)), headers=self._headers(about)
+            )
+        return Reply(200, translator.refusal(message), JSON, self._headers(about))
 
     def _fault(self, about: Exchange, verdict: Verdict) -> Fault:
         message = verdict.message or verdict.text
@@ -166,56 +165,39 @@ class Proxy:
 
     # --- streams
 
-    async def _streamed(
-        self, about: Exchange, relayed: AsyncIterator[Event], events: Events
-    ) -> Streamed:
+    async def _streamed(self, about: Exchange, relayed: AsyncIterator[Event]) -> Streamed:
         """A stream, once something of it may be shown: until then it can still be an error."""
         first = await anext(relayed, None)
         # What a client sees must have counted, should this server be killed.
         await about.turn.save()
-        return Streamed(self._relay(about, relayed, events, first), headers=self._headers(about))
+        return Streamed(self._relay(about, relayed, first), headers=self._headers(about))
 
     async def _relay(
-        self,
-        about: Exchange,
-        relayed: AsyncIterator[Event],
-        events: Events,
-        first: Event | None,
+        self, about: Exchange, relayed: AsyncIterator[Event], first: Event | None
     ) -> AsyncGenerator[bytes, None]:
         about.has_streamed = True
+        translator = about.translator
         try:
             if first is not None:
-                yield self._bytes(_given(about, events, first))
+                yield translator.event(first, about.stopped)
                 async for event in relayed:
-                    yield self._bytes(_given(about, events, event))
+                    yield translator.event(event, about.stopped)
             await about.turn.save()
             about.status = 200
-            for event in events.closing(is_blocked=about.is_blocked):
-                yield self._bytes(event)
-            if self._dialect.ends_with_done:
-                yield event_bytes(b"[DONE]")
+            for piece in translator.closing(is_blocked=about.is_blocked):
+                yield piece
         except Blocked as blocked:
             about.status = 400
-            yield self._error(about, self._fault(about, blocked.verdict))
+            yield translator.fault(self._fault(about, blocked.verdict))
         except Unserved as error:
             about.status, about.unserved = error.status, error.word
-            yield self._error(about, Fault(error.status, error.word, _GENERIC))
+            yield translator.fault(Fault(error.status, error.word, _GENERIC))
         except CheckError:
             about.status = 503
-            yield self._error(about, Fault(503, "not_available", _GENERIC))
+            yield translator.fault(Fault(503, "not_available", _GENERIC))
         except GuardkitError:
             about.status = 502
-            yield self._error(about, Fault(502, "unreadable_reply", _GENERIC))
-
-    def _error(self, about: Exchange, fault: Fault) -> bytes:
-        body = fault_body(self._dialect.family, fault, about.request.decision)
-        if self._dialect.name == "responses":
-            body = {**body["error"], "type": "error", "sequence_number": about.number}
-        return event_bytes(write_json(body), "" if self._dialect.ends_with_done else "error")
-
-    def _bytes(self, event: Event) -> bytes:
-        kind, data = self._dialect.chunk(event)
-        return event_bytes(write_json(data), kind)
+            yield translator.fault(Fault(502, "unreadable_reply", _GENERIC))
 
     def _headers(self, about: Exchange) -> Headers:
         return (
@@ -228,22 +210,10 @@ class Proxy:
 _GENERIC: Final = "the model gave no reply that could be judged"
 
 
-def _given(about: Exchange, events: Events, event: Event) -> Event:
-    stopped = about.stopped
-    return events.give(event) if stopped is None else events.end(event, stopped.text)
-
-
-def _says(judged: Event, message: str) -> bool:
-    """Whether a whole reply says a message and nothing else."""
-    said = judged.get("choices") or judged.get("output") or [judged]
-    for each in said:
-        inner = each.get("message", each)
-        texts = inner.get("content", inner.get("text"))
-        if type(texts) is list and len(texts) == 1 and type(texts[0]) is dict:
-            texts = texts[0].get("text")
-        if texts != message:
-            return False
-    return True
+async def _said(about: Exchange, pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    about.status = 200
+    for piece in pieces:
+        yield piece
 
 
 def _unreadable(about: Exchange) -> Fault:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from guardkit.runtime import MAX_CHARS
 from guardkit.types import SURFACES, Surface
+from guardkit.wire import Fault
 
-from ._http import Fault, Request
+from ._http import Request
 from ._judging import Whose
 from ._policies import Live
 

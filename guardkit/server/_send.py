@@ -7,12 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from time import perf_counter
 from typing import Any, Final
 
+from guardkit.wire import EVENTS, JSON, Cut, Dialect, Event, Fault, Headers, Unreadable, read_json
+
 from ._exchange import Exchange
-from ._http import EVENTS, JSON, Fault, Headers
-from ._json import MOST_REPLY_WORK, read_json, write_json
-from ._sse import BrokenStream, EventReader
 from ._upstream import Answer, Unserved, Upstream
-from .dialects import Dialect, Event, Events, Unreadable, without_odds
 
 # fmt: off
 FORWARDED: Final = (
@@ -53,7 +51,7 @@ class Sender:
         Raises:
             Unserved: There is no reply that can be judged.
         """
-        body = write_json(about.asked.put_together(texts, rest))
+        body = about.translator.request(texts, rest)
         about.is_sent = True
         begun = perf_counter()
         try:
@@ -75,31 +73,24 @@ class Sender:
             await answer.aclose()
             raise Unserved("no JSON", 502, "upstream_broken")
         try:
-            said = _read(await answer.body(), "reply", most=MOST_REPLY_WORK)
-            judged, about.head = self._dialect.reply(said, about.asked)
-        except (Fault, Unreadable):
+            return about.translator.reply(await answer.body())
+        except Unreadable:
             raise Unserved("unreadable reply", 502, "upstream_broken") from None
-        return judged
 
     async def _events(
         self, answer: Answer, about: Exchange, begun: float
     ) -> AsyncGenerator[Event, None]:
-        reader, events = EventReader(), about.events
-        assert events is not None
-        pieces = answer.pieces()
+        translator, pieces = about.translator, answer.pieces()
         try:
             async for piece in pieces:
-                for event in reader.feed(piece):
-                    if event.data == "[DONE]":
-                        if not events.is_over:
-                            raise Unserved("cut", 502, "upstream_broken")
-                        return
-                    if (taken := _taken(event.data, events)) is not None:
-                        yield taken
-            reader.finish()
-            if reader.is_cut or not events.is_over:
-                raise Unserved("cut", 502, "upstream_broken")
-        except (BrokenStream, Fault, Unreadable):
+                for event in translator.feed(piece):
+                    yield event
+                if translator.has_ended:
+                    return
+            translator.finish()
+        except Cut:
+            raise Unserved("cut", 502, "upstream_broken") from None
+        except Unreadable:
             raise Unserved("unreadable stream", 502, "upstream_broken") from None
         finally:
             await pieces.aclose()
@@ -127,21 +118,6 @@ class Sender:
 
 def _took(about: Exchange, begun: float) -> None:
     about.upstream_s = perf_counter() - begun
-
-
-def _taken(data: str, events: Events) -> Event | None:
-    return events.take(_read(data.encode(), "event"))
-
-
-def _read(data: bytes, what: str, **most: int) -> Event:
-    said = read_json(data, what=what, **most)
-    # Escaped, the name looks like another one.
-    if any(name in data for name in _IN_PIECES):
-        said = without_odds(said)
-    return said
-
-
-_IN_PIECES: Final = (b"logprobs", b"token_ids", b"output_ids", b"\\u")
 
 
 def _returned(headers: Mapping[str, str]) -> Headers:

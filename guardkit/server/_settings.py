@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 LOCAL: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -22,11 +23,9 @@ class Settings:
     upstream_key_env: str | None = None
     """The variable that holds the key to show upstream; needed with `keys`."""
     upstream_anthropic_key_env: str | None = None
-    params: tuple[str, ...] = ()
-    """`NAME=VALUE` each."""
     packs: str | None = None
     """A pack store."""
-    overlay: str | None = None
+    overlay: Path | None = None
     """A file that puts rules into shadow, or in force for a share of the sessions."""
     keys: str | None = None
     """The file of tenants and their keys; without it everybody on this machine may call."""

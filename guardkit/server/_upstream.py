@@ -15,8 +15,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
 from guardkit.errors import BindError, ModelError
-
-from ._http import Headers
+from guardkit.wire import Headers
 
 if TYPE_CHECKING:
     from httptools import HttpResponseParser

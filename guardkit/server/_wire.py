@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl
 
 import anyio
 
-from ._http import EVENTS, Fault, Headers, Reply, Request, Streamed
+from guardkit.wire import EVENTS, Fault, Headers
+
+from ._http import Reply, Request, Streamed
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -76,6 +78,8 @@ class Wire:
         self._most = most
         self._buffers = buffers
         self._body: bytes | None = None
+        self._length = "0"
+        """What the client says of the size of its body."""
         self._size = 0
         self.scope = anyio.CancelScope()
         """Within it the request is served; its deadline is that of a body that is under way."""
@@ -99,6 +103,7 @@ class Wire:
                 raise Fault(400, "header_twice", "a header of the request stands there twice")
             said = value.decode("latin-1")
             headers[name] = f"{headers[name]}, {said}" if name in headers else said
+        self._length = headers.get("content-length", "0")
         asked = self._scope.get("query_string", b"").decode("latin-1")
         try:
             query = dict(parse_qsl(asked, max_num_fields=20))
@@ -123,8 +128,9 @@ class Wire:
         """
         if self._body is not None:
             return self._body
-        said = dict(self._scope["headers"]).get(b"content-length", b"0")
-        if not said.isdigit() or int(said) > self._most:
+        said = self._length
+        # Of a text alone, `isdigit` knows more digits than `int`.
+        if not (said.isascii() and said.isdigit()) or int(said) > self._most:
             raise self._too_large()
         pieces: list[bytes] = []
         begun = anyio.current_time()

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("syntax", "text", "pages"),
     ("semantics",),
     ("plan", "models"),
-    ("checks", "packs", "runtime", "telemetry", "wrap"),
+    ("checks", "packs", "runtime", "telemetry", "wire", "wrap"),
     ("guard", "shared"),
     (
         "integrations",

@@ -12,11 +12,12 @@ from typing import Any
 import guardkit
 from guardkit.server._checks import CheckApi
 from guardkit.server._exchange import decision
-from guardkit.server._http import Fault, Handler, Reply, Request
+from guardkit.server._http import Handler, Reply, Request
 from guardkit.server._policies import Loaded, Policies
 from guardkit.server._settings import Settings
 from guardkit.server._tenant import OPEN, Tenant
 from guardkit.shared import MemorySessions
+from guardkit.wire import Fault
 
 CHECK = "/v1/guardrails/check"
 BATCH = "/v1/guardrails/check/batch"

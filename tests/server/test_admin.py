@@ -18,7 +18,8 @@ from guardkit.server._admin import (
     Admin,
     admin_token,
 )
-from guardkit.server._http import Fault, Headers, Request
+from guardkit.server._http import Request
+from guardkit.wire import Fault, Headers
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 HOST = "guard.example:8080"

@@ -18,8 +18,8 @@ import pytest
 from guardkit.errors import UsageError
 from guardkit.server import _admission as admission_module
 from guardkit.server._admission import Admission, Denials, network_of
-from guardkit.server._http import Fault
 from guardkit.server._tenant import OPEN, Tenant
+from guardkit.wire import Fault
 
 A, B, C = Tenant("a"), Tenant("b"), Tenant("c")
 both = pytest.mark.parametrize("backend", ["asyncio", "trio"])

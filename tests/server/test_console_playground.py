@@ -15,10 +15,10 @@ import pytest
 from guardkit.diagnostics import to_json
 from guardkit.guard import compile_text, shipped
 from guardkit.server import console as room
-from guardkit.server._http import Fault
 from guardkit.server.console._drafts import Draft, Drafts
 from guardkit.server.console._play import Question, streamed, tried
 from guardkit.server.console._work import Work
+from guardkit.wire import Fault
 
 from ._console import CANARY, POLICY, Client, Stage
 

@@ -16,7 +16,7 @@ import pytest
 
 from guardkit.errors import BindError, UsageError
 from guardkit.server import _keys as keys_module
-from guardkit.server._http import Fault, Request
+from guardkit.server._http import Request
 from guardkit.server._keys import (
     MOST_BYTES,
     Keys,
@@ -25,6 +25,7 @@ from guardkit.server._keys import (
     new_key,
 )
 from guardkit.server._tenant import Tenant
+from guardkit.wire import Fault
 
 Write = Callable[[str], Path]
 

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from guardkit.server._http import Request
 from guardkit.server._openapi import document
 from guardkit.server._settings import Settings
-from guardkit.server.dialects import DIALECTS
+from guardkit.wire import DIALECTS
 
 from ._decide import BATCH, CHECK, LITELLM, POLICY, Deciding, deciding
 from ._served import ADMIN, served

@@ -11,9 +11,10 @@ import anyio
 import anyio.to_thread
 
 from guardkit.guard import Guard, shipped
+from guardkit.wire import Fault
 
 from .._admin import PAGE_HEADERS, Admin
-from .._http import Fault, Handler, Reply, Request, Streamed
+from .._http import Handler, Reply, Request, Streamed
 from ._drafts import MOST_BYTES, Drafts, in_force
 from ._holding import Holding
 from ._monitor import Monitor

@@ -27,8 +27,7 @@ from guardkit.guard import (
 from guardkit.plan import CHUNK_KB, Plan, costs_of
 from guardkit.runtime import Machine
 from guardkit.semantics import Checked
-
-from .._http import Fault
+from guardkit.wire import Fault
 
 MOST_BYTES: Final = 200_000
 MOST_DECLARATIONS: Final = 500

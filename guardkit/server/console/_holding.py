@@ -11,8 +11,9 @@ import anyio.to_thread
 
 from guardkit.guard import Guard
 from guardkit.runtime import Hold
+from guardkit.wire import Fault
 
-from .._http import Fault, Reply, Request
+from .._http import Reply, Request
 from ._replies import answered, asked, text_in
 from ._stage import Stage
 

@@ -8,8 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from guardkit.wire import Headers
+
 from .._admin import PAGE_HEADERS
-from .._http import Headers, Reply, Request
+from .._http import Reply, Request
 
 HTML: Final = "text/html; charset=utf-8"
 _SCRIPT: Final = "text/javascript; charset=utf-8"

@@ -17,8 +17,7 @@ from guardkit.errors import UsageError
 from guardkit.guard import Guard
 from guardkit.runtime import Bridge, Event, Explanation, Job, Stream, Told, drive
 from guardkit.types import SURFACES, Surface, Verdict
-
-from .._http import Fault
+from guardkit.wire import Fault
 
 MOST_CHARS: Final = 20_000
 MOST_STREAMED: Final = 4_000
@@ -103,21 +102,12 @@ def _tried(guard: Guard, event: Event) -> dict[str, Any]:
 
 
 def _told(told: Told, verdict: Verdict) -> dict[str, Any]:
-    shown = _tree(told)
+    shown = told.as_dict()
     name = told.title.removeprefix("rule ")
     for fate in ("fired", "exempted", "shadow", "undecided"):
         if name in getattr(verdict, fate):
             shown["fate"] = fate
     return shown
-
-
-def _tree(told: Told) -> dict[str, Any]:
-    return {
-        "title": told.title,
-        "answer": told.answer,
-        "detail": told.detail,
-        "below": [_tree(below) for below in told.below],
-    }
 
 
 def _views(guard: Guard, event: Event, names: tuple[str, ...]) -> list[dict[str, Any]]:

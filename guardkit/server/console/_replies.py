@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from guardkit.wire import JSON, Fault, check_content, read_json, write_json
+
 from .._admin import PAGE_HEADERS
-from .._http import JSON, Fault, Handler, Reply, Request, Streamed
-from .._json import check_content, read_json, write_json
+from .._http import Handler, Reply, Request, Streamed
 
 # Any: what a browser sent is looked at field by field.
 Asked = dict[str, Any]

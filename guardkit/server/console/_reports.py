@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import anyio.to_thread
 
+from guardkit.wire import Fault
+
 from .._admin import REPORT_HEADERS
-from .._http import Fault, Reply, Request
+from .._http import Reply, Request
 from ._replies import answered
 from ._stage import Stage
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from .._http import Fault
+from guardkit.wire import Fault
 
 T = TypeVar("T")
 

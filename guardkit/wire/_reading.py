@@ -105,8 +105,3 @@ def listed(reply: Mapping[str, Any], name: str) -> list[Any]:
 def without(value: Mapping[str, Any], *names: str) -> Event:
     """A copy without these fields."""
     return {name: inner for name, inner in value.items() if name not in names}
-
-
-def without_tokens(choice: Mapping[str, Any]) -> Event:
-    """A choice without its list of tokens: the text once more, in pieces that no rule can read."""
-    return dict(choice) if choice.get("logprobs") is None else without(choice, "logprobs")

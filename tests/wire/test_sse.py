@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from guardkit.server._sse import LARGEST_EVENT, BrokenStream, Event, EventReader, event_bytes
+from guardkit.wire._sse import LARGEST_EVENT, BrokenStream, Event, EventReader, event_bytes
 
 Told = tuple[list[Event], bool | None]
 """The events, and whether the stream was cut; None for a stream that broke."""

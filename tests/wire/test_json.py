@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
-from guardkit.server._http import Fault
-from guardkit.server._json import (
+from guardkit.wire import Fault
+from guardkit.wire._json import (
     DEEPEST,
     MOST_REPLY_WORK,
     MOST_WORK,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._http import Fault
+from ._fault import Fault
 from ._fields import holds_no_text
 
 

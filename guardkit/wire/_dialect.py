@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Protocol
 
-from .._http import Fault
 from ._asked import Asked
+from ._fault import Fault
 
 Family = Literal["openai", "anthropic"]
-Send = Callable[[Any, dict[str, Any], list[Any]], Awaitable[Any]]
-"""Asks upstream: what is known of the exchange, the named texts, all other text."""
+Send = Callable[[Any, dict[str, Any], list[Any]], Any]
+"""Asks the model: what is known of the exchange, the named texts, all other text. It gives back
+what is to be judged of the reply, a stream of that, or an awaitable of either."""
+Context = Literal["messages", "prompt", "nowhere"]
+"""Among the arguments of a call, where a guard puts it; in front of the prompt; nowhere."""
 Event = dict[str, Any]
 
 
@@ -86,8 +90,10 @@ class Dialect(Protocol):
     """The parameters of `call` that hold text of no special kind."""
     ends_with_done: ClassVar[bool]
     """Whether the last thing that a stream says is `[DONE]`."""
-    injects: ClassVar[bool]
-    """Whether the context layer has a place in the arguments of `call`."""
+    context: ClassVar[Context]
+    """Where the context layer has its place."""
+    can_refuse: ClassVar[bool]
+    """Whether a reply can say a message."""
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         """A request, taken apart.
@@ -96,8 +102,8 @@ class Dialect(Protocol):
             Fault: It is malformed, or asks for what cannot be guarded.
         """
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        """The callable that a guard is put around."""
+    def call(self, send: Send) -> Callable[..., Any]:
+        """The callable that a guard is put around; plain, whatever `send` gives back."""
 
     def reply(self, reply: Mapping[str, Any], asked: Asked) -> tuple[dict[str, Any], Event]:
         """What is to be judged of a whole reply, and the head that is not.
@@ -106,17 +112,27 @@ class Dialect(Protocol):
             Unreadable: It is none.
         """
 
-    def whole(self, judged: Any, head: Event) -> Event:
-        """The reply as the client gets it."""
-
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         """A whole reply that says a message."""
 
     def events(self, asked: Asked, decision: str) -> Events:
         """The reader of one stream."""
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        """The kind of an event, where the dialect names it, and its data."""
+    def kind(self, event: Event) -> str:
+        """The kind of an event, where the dialect names it."""
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        """The kind and the data of an event by which a stream ends that cannot go on."""
+
+
+def awaited(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call of a dialect as a coroutine function, for a `send` that has to be awaited."""
+
+    @functools.wraps(call)
+    async def awaits(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    return awaits
 
 
 # --- faults

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ._asked import Asked, take_apart
-from ._dialect import Event, Family, Flow, Send, Unreadable
+from ._dialect import Context, Event, Events, Family, Flow, Send, Unreadable, fault_body
+from ._fault import Fault
 from ._fields import want, want_many, want_messages
 from ._reading import FOREIGN, holds_figures, is_kind, listed, parted, without
 
@@ -31,7 +32,8 @@ class Messages:
     family: ClassVar[Family] = "anthropic"
     text: ClassVar[tuple[str, ...]] = ("messages",)
     ends_with_done: ClassVar[bool] = False
-    injects: ClassVar[bool] = True
+    context: ClassVar[Context] = "messages"
+    can_refuse: ClassVar[bool] = True
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         messages = want_messages(body, "messages")
@@ -45,10 +47,10 @@ class Messages:
         texts = {"messages": messages, "system": system, "tools": tools}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=hosted + len(servers))
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(messages: Any, system: Any, tools: Any, other_text: Any, about: Any) -> Any:
+    def call(self, send: Send) -> Callable[..., Any]:
+        def call(messages: Any, system: Any, tools: Any, other_text: Any, about: Any) -> Any:
             texts = {"messages": messages, "system": system, "tools": tools}
-            return await send(about, texts, other_text)
+            return send(about, texts, other_text)
 
         return call
 
@@ -57,9 +59,6 @@ class Messages:
         if reply.keys() & FOREIGN:
             raise Unreadable
         return parted(reply, WORDS, PLAIN)
-
-    def whole(self, judged: Any, head: Event) -> Event:
-        return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         return {
@@ -71,8 +70,11 @@ class Messages:
     def events(self, asked: Asked, decision: str) -> MessageEvents:
         return MessageEvents(asked, decision)
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        return str(event.get("type", "")), event
+    def kind(self, event: Event) -> str:
+        return str(event.get("type", ""))
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        return "error", fault_body(self.family, fault, decision)
 
 
 def _head(asked: Asked, decision: str) -> Event:

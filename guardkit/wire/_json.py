@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from ._http import Fault
+from ._fault import Fault
 
 MOST_WORK = 100_000
 """How much there may be to parse: quotes, commas and brackets, each about half a microsecond and 90

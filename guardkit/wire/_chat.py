@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any, ClassVar
 
-from .._http import Fault
 from ._asked import Asked, take_apart
-from ._dialect import Event, Family, Flow, Send, Unreadable
+from ._dialect import Context, Event, Events, Family, Flow, Send, Unreadable, fault_body
+from ._fault import Fault
 from ._fields import want, want_many, want_messages, want_number
-from ._reading import holds_figures, listed, parted, unclaimed, without, without_tokens
+from ._reading import holds_figures, listed, parted, unclaimed, without
 
 # fmt: off
 KNOWN = frozenset({
@@ -39,7 +39,8 @@ class Chat:
     family: ClassVar[Family] = "openai"
     text: ClassVar[tuple[str, ...]] = ("messages",)
     ends_with_done: ClassVar[bool] = True
-    injects: ClassVar[bool] = True
+    context: ClassVar[Context] = "messages"
+    can_refuse: ClassVar[bool] = True
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         messages = want_messages(body, "messages")
@@ -54,12 +55,10 @@ class Chat:
         texts = {"messages": messages, "tools": tools, "functions": functions}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=unseen)
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(
-            messages: Any, tools: Any, functions: Any, other_text: Any, about: Any
-        ) -> Any:
+    def call(self, send: Send) -> Callable[..., Any]:
+        def call(messages: Any, tools: Any, functions: Any, other_text: Any, about: Any) -> Any:
             texts = {"messages": messages, "tools": tools, "functions": functions}
-            return await send(about, texts, other_text)
+            return send(about, texts, other_text)
 
         return call
 
@@ -69,11 +68,8 @@ class Chat:
             raise Unreadable
         unclaimed(reply)
         judged, head = parted(reply, WORDS, PLAIN)
-        judged["choices"] = [_in_order(without_tokens(each)) for each in choices]
+        judged["choices"] = [_in_order(each) for each in choices]
         return judged, head
-
-    def whole(self, judged: Any, head: Event) -> Event:
-        return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         said = {"role": "assistant", "content": message, "refusal": None}
@@ -93,8 +89,11 @@ class Chat:
     def events(self, asked: Asked, decision: str) -> ChatEvents:
         return ChatEvents(asked, decision, "chat.completion.chunk")
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        return "", event
+    def kind(self, event: Event) -> str:
+        return ""
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        return "", fault_body(self.family, fault, decision)
 
 
 class ChatEvents(Flow):

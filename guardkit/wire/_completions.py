@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from .._http import Fault
 from ._asked import Asked, take_apart
 from ._chat import MOST_CHOICES, PLAIN, WORDS, ChatEvents
-from ._dialect import Event, Family, Send, Unreadable
+from ._dialect import Context, Event, Events, Family, Send, Unreadable, fault_body
+from ._fault import Fault
 from ._fields import want, want_number
-from ._reading import listed, parted, without_tokens
+from ._reading import listed, parted
 
 # fmt: off
 KNOWN = frozenset({
@@ -42,7 +42,8 @@ class Completions:
     family: ClassVar[Family] = "openai"
     text: ClassVar[tuple[str, ...]] = ("prompt",)
     ends_with_done: ClassVar[bool] = True
-    injects: ClassVar[bool] = False
+    context: ClassVar[Context] = "prompt"
+    can_refuse: ClassVar[bool] = True
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         prompt = want_prompt(body, "prompt")
@@ -51,15 +52,15 @@ class Completions:
         want_number(body, "best_of", 1, MOST_CHOICES)
         return take_apart(body, {"prompt": prompt}, KNOWN, strict=strict)
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(prompt: Any, other_text: Any, about: Any) -> Any:
+    def call(self, send: Send) -> Callable[..., Any]:
+        def call(prompt: Any, other_text: Any, about: Any) -> Any:
             # There is no other place for the context layer than in front.
             given = about.prompt
             if given:
                 asked = prompt if isinstance(prompt, list) else [prompt]
                 told = [f"{given}\n\n{each}" for each in asked]
                 prompt = told if isinstance(prompt, list) else told[0]
-            return await send(about, {"prompt": prompt}, other_text)
+            return send(about, {"prompt": prompt}, other_text)
 
         return call
 
@@ -68,11 +69,7 @@ class Completions:
         if not choices or any(type(each.get("text")) is not str for each in choices):
             raise Unreadable
         judged, head = parted(reply, WORDS, PLAIN)
-        judged["choices"] = [without_tokens(each) for each in choices]
         return judged, head
-
-    def whole(self, judged: Any, head: Event) -> Event:
-        return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         events = ChatEvents(asked, decision, "text_completion").refusal(message)
@@ -87,5 +84,8 @@ class Completions:
     def events(self, asked: Asked, decision: str) -> ChatEvents:
         return ChatEvents(asked, decision, "text_completion")
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        return "", event
+    def kind(self, event: Event) -> str:
+        return ""
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        return "", fault_body(self.family, fault, decision)

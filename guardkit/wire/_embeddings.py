@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ._asked import Asked, take_apart
 from ._completions import want_prompt
-from ._dialect import Event, Events, Family, Send, Unreadable
+from ._dialect import Context, Event, Events, Family, Send, Unreadable, fault_body
+from ._fault import Fault
 from ._fields import want
 from ._reading import listed, parted
 
@@ -25,7 +26,8 @@ class Embeddings:
     family: ClassVar[Family] = "openai"
     text: ClassVar[tuple[str, ...]] = ("input",)
     ends_with_done: ClassVar[bool] = True
-    injects: ClassVar[bool] = False
+    context: ClassVar[Context] = "nowhere"
+    can_refuse: ClassVar[bool] = False
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         texts = want_prompt(body, "input")
@@ -34,9 +36,9 @@ class Embeddings:
         asked.streams = False
         return asked
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(input: Any, other_text: Any, about: Any) -> Any:
-            return await send(about, {"input": input}, other_text)
+    def call(self, send: Send) -> Callable[..., Any]:
+        def call(input: Any, other_text: Any, about: Any) -> Any:
+            return send(about, {"input": input}, other_text)
 
         return call
 
@@ -47,17 +49,17 @@ class Embeddings:
         head["data"] = [_row(row) for row in rows]
         return judged, head
 
-    def whole(self, judged: Any, head: Event) -> Event:
-        return {**head, **judged}
-
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         raise Unreadable
 
     def events(self, asked: Asked, decision: str) -> Events:
         raise Unreadable
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        return "", event
+    def kind(self, event: Event) -> str:
+        return ""
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        return "", fault_body(self.family, fault, decision)
 
 
 def _row(row: Mapping[str, Any]) -> Event:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._http import Fault
+from ._fault import Fault
 
 # fmt: off
 WORDS: Final = frozenset({

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from .._http import Fault
 from ._asked import Asked, take_apart
-from ._dialect import Event, Family, Flow, Send, Unreadable
+from ._dialect import Context, Event, Events, Family, Flow, Send, Unreadable, fault_body
+from ._fault import Fault
 from ._fields import holds_no_text, want, want_many, want_messages
 from ._reading import FOREIGN, is_kind, is_name, listed, parted, without
 
@@ -39,7 +39,8 @@ class Responses:
     family: ClassVar[Family] = "openai"
     text: ClassVar[tuple[str, ...]] = ("input",)
     ends_with_done: ClassVar[bool] = False
-    injects: ClassVar[bool] = True
+    context: ClassVar[Context] = "messages"
+    can_refuse: ClassVar[bool] = True
 
     def ask(self, body: Mapping[str, Any], *, strict: bool) -> Asked:
         said = want(body, "input", str, list, needed=True)
@@ -59,21 +60,16 @@ class Responses:
         texts = {"input": said, "instructions": instructions, "tools": tools}
         return take_apart(body, texts, KNOWN, strict=strict, unseen=unseen)
 
-    def call(self, send: Send) -> Callable[..., Awaitable[Any]]:
-        async def call(
-            input: Any, instructions: Any, tools: Any, other_text: Any, about: Any
-        ) -> Any:
+    def call(self, send: Send) -> Callable[..., Any]:
+        def call(input: Any, instructions: Any, tools: Any, other_text: Any, about: Any) -> Any:
             texts = {"input": input, "instructions": instructions, "tools": tools}
-            return await send(about, texts, other_text)
+            return send(about, texts, other_text)
 
         return call
 
     def reply(self, reply: Mapping[str, Any], asked: Asked) -> tuple[dict[str, Any], Event]:
         listed(reply, "output")
         return _parted(reply, asked)
-
-    def whole(self, judged: Any, head: Event) -> Event:
-        return {**head, **judged}
 
     def refusal(self, message: str, asked: Asked, decision: str) -> Event:
         part = {"type": "output_text", "text": message, "annotations": []}
@@ -89,8 +85,13 @@ class Responses:
     def events(self, asked: Asked, decision: str) -> ResponseEvents:
         return ResponseEvents(asked, decision)
 
-    def chunk(self, event: Event) -> tuple[str, Event]:
-        return str(event.get("type", "")), event
+    def kind(self, event: Event) -> str:
+        return str(event.get("type", ""))
+
+    def fault(self, fault: Fault, decision: str, events: Events | None) -> tuple[str, Event]:
+        number = events.number if isinstance(events, ResponseEvents) else 0
+        said = fault_body(self.family, fault, decision)["error"]
+        return "error", {**said, "type": "error", "sequence_number": number}
 
 
 _FILTERED: Event = {

@@ -1,0 +1,38 @@
+"""How models are asked over HTTP: what of it is judged, and how what was judged is said."""
+
+from ._asked import Asked
+from ._chat import Chat
+from ._completions import Completions
+from ._dialect import Dialect, Event, Family, Refused, Send, Unreadable, awaited, fault_body
+from ._embeddings import Embeddings
+from ._fault import EVENTS, JSON, Fault, Headers
+from ._json import check_content, read_json, write_json
+from ._messages import Messages
+from ._responses import Responses
+from ._sse import event_bytes
+from ._translator import Cut, Translator
+
+DIALECTS: tuple[Dialect, ...] = (Chat(), Responses(), Completions(), Embeddings(), Messages())
+
+__all__ = [
+    "DIALECTS",
+    "EVENTS",
+    "JSON",
+    "Asked",
+    "Cut",
+    "Dialect",
+    "Event",
+    "Family",
+    "Fault",
+    "Headers",
+    "Refused",
+    "Send",
+    "Translator",
+    "Unreadable",
+    "awaited",
+    "check_content",
+    "event_bytes",
+    "fault_body",
+    "read_json",
+    "write_json",
+]
