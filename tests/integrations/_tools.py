@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -79,6 +80,20 @@ def guard_of(policy: str = POLICY) -> guardkit.Guard:
     return guardkit.loads(policy)
 
 
+def example(name: str) -> str:
+    """What an example prints, run as a program of its own."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @cache
 def found() -> dict[str, str | None]:
     """Each tool, and what runs it here; None where nothing does."""
@@ -87,19 +102,31 @@ def found() -> dict[str, str | None]:
         "garak": garak,
         "promptfoo": os.environ.get("GUARDKIT_TEST_PROMPTFOO") or shutil.which("promptfoo"),
         "inspect_ai": sys.executable if _has("inspect_ai") else None,
+        "langchain": sys.executable if _has("langchain") and _has("langgraph") else None,
+        "openai_agents": sys.executable if _has("agents") else None,
+        "pydantic_ai": sys.executable if _has("pydantic_ai") else None,
+        "llama_index": sys.executable if _has("llama_index") else None,
+        "mcp": sys.executable if _has("mcp") else None,
+        "presidio": sys.executable if _has("presidio_analyzer") else None,
     }
 
 
 ADVICE = {
     "garak": "set GUARDKIT_TEST_GARAK to a Python that has it and what guardkit needs",
     "promptfoo": "set GUARDKIT_TEST_PROMPTFOO to its executable",
-    "inspect_ai": "run these tests with a Python that has it",
+    "inspect_ai": "run `make integrations`",
+    "langchain": "run `make integrations`",
+    "openai_agents": "run `make integrations`",
+    "pydantic_ai": "run `make integrations`",
+    "llama_index": "run `make integrations`",
+    "mcp": "run `make integrations`",
+    "presidio": "run `make integrations`",
 }
 
 
 def needs(tool: str) -> pytest.MarkDecorator:
     """Skips where a tool is not there; `conftest.py` says so at the end of the run."""
-    reason = f"{tool} is not on this machine: {ADVICE[tool]}"
+    reason = f"NOT TESTED: {tool} is not on this machine: {ADVICE[tool]}"
     return pytest.mark.skipif(found()[tool] is None, reason=reason)
 
 

@@ -1,0 +1,46 @@
+"""A guard in a client of the classic `httpx`, for whatever asks a model over HTTP.
+
+from guardkit.integrations.httpx import transport
+
+client = httpx.Client(transport=transport("policy.guard"))
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from guardkit.guard import Guard
+
+from . import _transport
+from ._http import Chosen, HttpGuard
+from ._third_party import third_party
+
+
+def transport(
+    policy: str | Guard | None = None, inner: Any = None, **choices: Unpack[Chosen]
+) -> Any:
+    """A transport that judges every request to a model, and every reply.
+
+    Args:
+        policy: A path, the name of a policy that ships, or a guard; else `GUARDKIT_POLICY`.
+        inner: The transport that sends; without one, a new `HTTPTransport`.
+        **choices: See `Chosen`.
+
+    Raises:
+        BindError: The package is not installed, or this machine cannot run the policy.
+        PolicyError: The policy is wrong.
+    """
+    http = third_party("httpx", "httpx")
+    sends = http.HTTPTransport() if inner is None else inner
+    guard = HttpGuard(policy, choices)
+    return _transport.transport(http, guard, sends.handle_request, sends.close)
+
+
+def async_transport(
+    policy: str | Guard | None = None, inner: Any = None, **choices: Unpack[Chosen]
+) -> Any:
+    """`transport`, for an `AsyncClient`."""
+    http = third_party("httpx", "httpx")
+    sends = http.AsyncHTTPTransport() if inner is None else inner
+    guard = HttpGuard(policy, choices)
+    return _transport.async_transport(http, guard, sends.handle_async_request, sends.aclose)
