@@ -92,13 +92,13 @@ def _pairs(
             name, equals, written = text.partition("=")
             if not equals or not re.fullmatch(pattern, name):
                 raise click.BadParameter(f"`{visible(text)}` is not NAME=VALUE.", context, param)
-            pairs.append((name, read_value(written)))
+            pairs.append((name, _read_value(written)))
         return tuple(pairs)
 
     return read
 
 
-def read_value(written: str) -> ParamValue:
+def _read_value(written: str) -> ParamValue:
     """What a policy would read: `0.9`, `yes`, `15m`, `2027-01-31`, `["a", "b"]`; else a text."""
     from guardkit.syntax import ast, parse
 

@@ -9,23 +9,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
 from guardkit.errors import AuditError, CheckError, UsageError
-from guardkit.runtime import Told
 from guardkit.shared import Busy
 from guardkit.types import Finding, Verdict, strongest
-from guardkit.wire import JSON, Fault, Headers, check_content, fault_body, read_json, write_json
+from guardkit.wire import (
+    JSON,
+    Fault,
+    Headers,
+    UnknownField,
+    check_content,
+    fault_body,
+    field_of,
+    read_json,
+    write_json,
+)
 
 from ._exchange import number
-from ._http import Handler, Reply, Request
-from ._judging import Asking, Tally, Whose, judge_reply, judge_request, turn
+from ._http import GONE, Handler, Reply, Request
+from ._judging import Asking, Whose, judge_reply, judge_request
 from ._policies import Live, Policies
 from ._question import Question
 from ._settings import Settings
+from ._tally import End, Tally
 from ._wire import ClientLeft
 
 MOST_ITEMS: Final = 256
@@ -35,27 +45,8 @@ NOT_JUDGED: Final = "the request could not be judged"
 UNREADABLE: Final = "the request holds something that cannot be read, and so cannot be judged"
 
 
-class Tell(Protocol):
-    """Told of every request at its end."""
-
-    def __call__(
-        self,
-        request: Request,
-        route: str,
-        *,
-        status: int,
-        action: str,
-        policy: str,
-        rules: tuple[str, ...],
-        unknown: tuple[str, ...],
-        elapsed_s: float,
-        ledger: list[dict[str, Any]],
-        surface: str,
-        error: str | None,
-    ) -> object:
-        """A request came to its end."""
-
-
+Tell = Callable[[Request, str, End], object]
+"""Told of every request, and of its route, at its end."""
 Serve = Callable[[Request, Tally], Awaitable[Reply]]
 
 
@@ -65,13 +56,14 @@ async def told(request: Request, route: str, tell: Tell, serve: Serve) -> Reply:
     number(request.decision)
     tally = Tally()
     error: str | None = None
-    status = 499  # unless it is said otherwise, nobody waited for the end
+    field = ""
+    status = GONE  # unless it is said otherwise, nobody waited for the end
     try:
         reply = await serve(request, tally)
         status = reply.status
         return reply
     except Fault as fault:
-        status, error = fault.status, fault.code
+        status, error, field = fault.status, fault.code, field_of(fault)
         raise
     except Busy:
         status, error = 429, "session_busy"
@@ -85,19 +77,8 @@ async def told(request: Request, route: str, tell: Tell, serve: Serve) -> Reply:
         status, error = 500, "internal_error"
         raise
     finally:
-        tell(
-            request,
-            route,
-            status=status,
-            action=tally.action,
-            policy=tally.policy,
-            rules=tuple(tally.rules),
-            unknown=tuple(tally.unknown),
-            elapsed_s=perf_counter() - begun,
-            ledger=tally.records,
-            surface=tally.surface,
-            error=error,
-        )
+        elapsed_s = perf_counter() - begun
+        tell(request, route, End(status, tally, elapsed_s, error=error, field=field))
 
 
 def judged_headers(tally: Tally) -> Headers:
@@ -162,8 +143,9 @@ class CheckApi:
 
     async def _many(self, request: Request, tally: Tally) -> Reply:
         body = await read_body(request)
-        if body.keys() - {"items"}:
-            raise Fault(400, "unknown_field", "the request holds a field that is not known")
+        for name in body:
+            if name != "items":
+                raise UnknownField("the request holds a field that is not known", name)
         items = body.get("items")
         if type(items) is not list or not 1 <= len(items) <= MOST_ITEMS:
             message = f"`items` has to be a list of 1 to {MOST_ITEMS:,} things to check"
@@ -208,7 +190,7 @@ class CheckApi:
     ) -> dict[str, Any]:
         whose = question.whose(request, live)
         try:
-            async with turn(self._policies, live, request, whose.session):
+            async with self._policies.turn(live, whose.session, request.tenant.name):
                 if question.messages is not None:
                     shown = await _of_messages(question, whose, live, tally)
                 else:
@@ -251,6 +233,7 @@ async def _of_text(question: Question, whose: Whose, live: Live, tally: Tally) -
             sources=whose.sources,
         )
     tally.saw(verdict)
+    tally.keep(verdict.ledger)
     shown = shown_verdict(verdict, text=True)
     if question.offsets:
         shown["findings"] = _counted_in(verdict.findings, question.text or "", question.offsets)
@@ -263,7 +246,7 @@ async def _of_text(question: Question, whose: Whose, live: Live, tally: Tally) -
         # A decision tree is worked out at once, checks that call out included: not in the loop.
         made = await anyio.to_thread.run_sync(explain)
         shown["explanation"] = {
-            "rules": [_tree(rule) for rule in made.rules],
+            "rules": [rule.as_dict() for rule in made.rules],
             "views": list(made.views),
             "answers": dict(made.answers),
         }
@@ -331,12 +314,3 @@ def _counted_in(
         for found in shown:
             found[unit] = [units_at[found["start"]], units_at[found["end"]]]
     return shown
-
-
-def _tree(told: Told) -> dict[str, Any]:
-    return {
-        "title": told.title,
-        "answer": told.answer,
-        "detail": told.detail,
-        "below": [_tree(below) for below in told.below],
-    }

@@ -11,14 +11,23 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite, log2
+from math import isfinite
 from threading import Lock
 from typing import Any, Final
 
 from guardkit._util.forks import renewed_after_fork
+from guardkit.telemetry import (
+    BUCKETS,
+    Family,
+    Labels,
+    Spread,
+    Times,
+    Value,
+    bucket_of,
+    exposition,
+    written,
+)
 from guardkit.types import ACTIONS
-
-from ._exposition import Family, Labels, Spread, Value, as_text
 
 OTHER: Final = "other"
 NOT_JUDGED: Final = "none"
@@ -73,9 +82,6 @@ _SECONDS: Final = (
 _CHARS: Final = (0.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
 
 _MINUTES: Final = 60
-_STEPS: Final = 4
-"""Buckets of times per doubling: a quantile is at most a tenth off."""
-_BUCKETS: Final = 121
 _QUANTILES: Final = (("p50_ms", 0.50), ("p95_ms", 0.95), ("p99_ms", 0.99))
 
 
@@ -99,8 +105,8 @@ class _Histogram:
         below, reached = [], 0
         for bound, count in zip(self.bounds, self.counts, strict=False):
             reached += count
-            below.append((bound, reached))
-        return Spread(labels, below, self.number, self.total)
+            below.append((f"{bound:g}", reached))
+        return Spread(labels, below, self.number, written(round(self.total, 6)))
 
 
 class _Minute:
@@ -119,8 +125,8 @@ class _Minute:
     )
 
     def __init__(self) -> None:
-        self.whole = array("Q", bytes(8 * _BUCKETS))
-        self.added = array("Q", bytes(8 * _BUCKETS))
+        self.whole = array("Q", bytes(8 * BUCKETS))
+        self.added = array("Q", bytes(8 * BUCKETS))
         self.begin(-1)
 
     def begin(self, number: int) -> None:
@@ -128,7 +134,7 @@ class _Minute:
         self.number = number
         self.requests = self.failed = self.shed = self.upstream = self.cut = 0
         self.actions: dict[str, int] = {}
-        for place in range(_BUCKETS):
+        for place in range(BUCKETS):
             self.whole[place] = self.added[place] = 0
 
 
@@ -274,8 +280,8 @@ class Counters:
         minute.requests += 1
         minute.failed += status >= 500
         _add(minute.actions, action)
-        minute.whole[_bucket(whole_s)] += 1
-        minute.added[_bucket(added_s)] += 1
+        minute.whole[bucket_of(whole_s * 1e6)] += 1
+        minute.added[bucket_of(added_s * 1e6)] += 1
 
     def _time(self, what: str, route: str, seconds: float) -> None:
         histogram = self._times.get((what, route))
@@ -323,7 +329,7 @@ class Counters:
 
     def metrics(self) -> str:
         """The same in the text format of Prometheus, version 0.0.4."""
-        return as_text(self.families())
+        return exposition(self.families())
 
     def _families(self) -> list[Family]:
         requests = [
@@ -432,11 +438,6 @@ def _sane(seconds: float) -> float:
     return seconds if seconds >= 0 and isfinite(seconds) else 0.0
 
 
-def _bucket(seconds: float) -> int:
-    us = seconds * 1e6
-    return min(int(_STEPS * log2(us)), _BUCKETS - 1) if us > 1.0 else 0
-
-
 def _counted(name: str, label: str, says: str, counts: Mapping[str, int]) -> Family:
     values = [Value(((label, word),), count) for word, count in sorted(counts.items())]
     return Family(f"guardkit_{name}_total", "counter", says, values)
@@ -481,21 +482,13 @@ def _rates(minutes: list[dict[str, Any]], over_s: float) -> dict[str, float | No
 
 
 def _quantiles(arrays: Iterable[array[int]]) -> dict[str, float | int | None]:
-    sums = [0] * _BUCKETS
+    sums = [0] * BUCKETS
     for counts in arrays:
         for bucket, count in enumerate(counts):
             sums[bucket] += count
-    number = sum(sums)
-    found: dict[str, float | int | None] = {"count": number}
+    times = Times(sum(sums), 0, {bucket: count for bucket, count in enumerate(sums) if count})
+    found: dict[str, float | int | None] = {"count": times.number}
     for name, share in _QUANTILES:
-        found[name] = _quantile(sums, share * number) if number else None
+        us = times.quantile(share)
+        found[name] = us if us is None else round(us / 1000, 3)
     return found
-
-
-def _quantile(sums: list[int], wanted: float) -> float | None:
-    reached = 0
-    for bucket, count in enumerate(sums):
-        reached += count
-        if reached and reached >= wanted:
-            return round(float(2.0 ** ((bucket + 0.5) / _STEPS)) / 1000, 3)
-    return None

@@ -9,11 +9,12 @@ from time import perf_counter
 from typing import Any
 
 from guardkit.shared import Turn
-from guardkit.types import STRENGTH, Ledger, Verdict
+from guardkit.types import Ledger, Verdict
 from guardkit.wire import Asked, Dialect, Fault, Headers, Translator
 
 from ._http import GONE, Request
 from ._spans import NO_SPAN, Span
+from ._tally import Tally
 
 
 @dataclass(slots=True, repr=False)
@@ -49,23 +50,24 @@ class Exchange:
     status: int = GONE
     """What the client got; until it got anything, that it left."""
     is_sent: bool = False
-    action: str = "pass"
-    """The strongest action so far."""
-    fired: dict[str, None] = field(default_factory=dict)
-    unknown: dict[str, None] = field(default_factory=dict)
-    """The checks that could not answer."""
     stopped: Verdict | None = None
     """The verdict that ended it."""
-    ledger: Ledger | None = None
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Nobody tells of what passes: that is what it came to, unless somebody tells of more.
+        self.tally = Tally(self.policy, "pass")
 
     def saw(self, verdict: Verdict) -> None:
         """A verdict that is more than a pass."""
-        self.fired.update(dict.fromkeys(verdict.fired))
-        self.unknown.update(dict.fromkeys(verdict.unknown))
-        if STRENGTH[verdict.action] > STRENGTH[self.action]:
-            self.action = verdict.action
+        self.tally.saw(verdict)
         if not verdict.is_allowed:
             self.stopped = verdict
+
+    @property
+    def action(self) -> str:
+        """The strongest action so far."""
+        return self.tally.action
 
     @property
     def cut(self) -> str:
@@ -111,7 +113,7 @@ def saw(verdict: Verdict) -> None:
 
 def ended(ledger: Ledger) -> None:
     """Told by the guard what the exchange came to."""
-    _current.get().ledger = ledger
+    _current.get().tally.records = list(ledger.records)
 
 
 def decision() -> str | None:

@@ -1,64 +1,16 @@
-"""The text format of Prometheus: families written, and several texts joined into a valid one."""
+"""Texts in the format of Prometheus: marked with whose they are, and several joined into one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-Labels = tuple[tuple[str, str], ...]
+from guardkit.telemetry import quoted, written
 
 SUMMED_GAUGES: Final = frozenset({"guardkit_requests_inside"})
 """Gauges that count something: those of two processes are added. Of others the larger is kept."""
 
 _PARTS: Final = ("_bucket", "_sum", "_count")
-
-
-class Value(NamedTuple):
-    """One number of a counter or a gauge."""
-
-    labels: Labels
-    value: float
-
-
-class Spread(NamedTuple):
-    """One histogram."""
-
-    labels: Labels
-    below: Sequence[tuple[float, int]]
-    """Each bound, and how many were at most that."""
-    number: int
-    total: float
-
-
-class Family(NamedTuple):
-    """Everything under one name."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    says: str
-    values: Sequence[Value] = ()
-    spreads: Sequence[Spread] = ()
-
-
-def as_text(families: Iterable[Family]) -> str:
-    """The families one after another, each line ended; a family without numbers is left out."""
-    return "".join(f"{line}\n" for family in families for line in _lines(family))
-
-
-def _lines(family: Family) -> Iterator[str]:
-    if not family.values and not family.spreads:
-        return
-    name = family.name
-    yield f"# HELP {name} {family.says}"
-    yield f"# TYPE {name} {family.kind}"
-    for value in family.values:
-        yield f"{name}{_braces(value.labels)} {_number(value.value)}"
-    for spread in family.spreads:
-        for bound, reached in spread.below:
-            yield f"{name}_bucket{_braces((*spread.labels, ('le', f'{bound:g}')))} {reached}"
-        yield f"{name}_bucket{_braces((*spread.labels, ('le', '+Inf')))} {spread.number}"
-        yield f"{name}_sum{_braces(spread.labels)} {_number(round(spread.total, 6))}"
-        yield f"{name}_count{_braces(spread.labels)} {spread.number}"
 
 
 def labelled(text: str, label: str, value: str) -> str:
@@ -69,7 +21,7 @@ def labelled(text: str, label: str, value: str) -> str:
         label: The label, one that the text does not use.
         value: What it says: a name that the operator chose.
     """
-    more = f"{label}={_quoted(value)}"
+    more = f"{label}={quoted(value)}"
     return "".join(f"{_with_label(line, more)}\n" for line in text.splitlines())
 
 
@@ -143,21 +95,5 @@ def _rejoined(
             yield f"# HELP {family} {says}"
         yield f"# TYPE {family} {kind}"
         for series, value in found.items():
-            yield f"{series} {_number(value)}"
-
-
-def _number(value: float) -> str:
-    if value == value and abs(value) < 2.0**63 and value == int(value):
-        return str(int(value))
-    return repr(round(value, 9))
-
-
-def _braces(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f"{name}={_quoted(value)}" for name, value in labels) + "}"
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+            # Added up, 0.1 and 0.2 are a little more than 0.3.
+            yield f"{series} {written(round(value, 9))}"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
-from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import current_thread, main_thread
-from time import perf_counter, time
 from typing import Any, Final, Protocol
 
 import anyio
@@ -21,33 +18,29 @@ from anyio.abc import TaskGroup
 from guardkit.guard import Guard
 from guardkit.runtime import HoldQueue, SqliteHolds
 from guardkit.shared import MemoryQuotas, MemorySessions, Quotas, Shared, Turns
-from guardkit.telemetry import Audit, LogAlarm
-from guardkit.wire import DIALECTS, Family, Fault, write_json
+from guardkit.telemetry import LogAlarm
+from guardkit.wire import DIALECTS, Family, Fault
 
 from ._admin import Admin
-from ._admission import Admission, Denials
 from ._checks import CheckApi
 from ._counters import Counters
-from ._exchange import Exchange, decision, span
-from ._exposition import joined, labelled
+from ._door import Door
 from ._health import Health
-from ._http import Handler, Reply, Request
-from ._keys import Keys, key_of
+from ._http import Handler, Request
+from ._journal import Journal
 from ._logs import Log
 from ._named import audit_of, holds_of, senders_of
+from ._numbered import Numbered
+from ._operations import Operations
 from ._policies import Loaded, Policies
 from ._proxy import Proxy
 from ._send import Sender
-from ._settings import LOCAL, Settings
+from ._settings import Settings
 from ._spans import Spans
-from ._tenant import OPEN
+from ._store import watch_store
 from ._watch import changes, watched_folders
 from .console import Console
 
-MOST_RECENT: Final = 200
-_SHED: Final = frozenset(
-    {"overloaded", "too_many_at_once", "quota_exceeded", "too_many_blocks", "stopping"}
-)
 _REFRESH_S: Final = 2.0
 
 
@@ -97,23 +90,19 @@ class House:
         self.counters = Counters()
         self.spans = Spans.make(settings.otel)
         self.admin = Admin(token)
-        self._keys = None if settings.keys is None else Keys.read(settings.keys)
         self._shared = None if settings.redis is None else Shared(settings.redis)
+        quotas: Quotas = MemoryQuotas() if self._shared is None else self._shared.quotas
+        self._door = Door(settings, quotas, self.counters, log)
+        self._journal = Journal(self.counters, log, self._door.blocked)
         self._holds = holds_of(settings, self._shared)
         self._audit = audit_of(settings)
-        self._recent: deque[Mapping[str, Any]] = deque(maxlen=MOST_RECENT)
-        self._admission = Admission(
-            settings.most_inside, settings.most_waiting, settings.patience_s
-        )
-        self._denials = None if settings.denials is None else Denials(settings.denials)
-        self._quotas: Quotas = MemoryQuotas() if self._shared is None else self._shared.quotas
         self.is_stopping = False
         """Whether new requests are turned away."""
         self._stopped = anyio.Event()
         self._upstreams, senders = senders_of(settings)
         machine = {
             "holds": self._holds,
-            "audit": _Numbered(self._audit) if self._audit is not None or settings.otel else None,
+            "audit": Numbered(self._audit) if self._audit is not None or settings.otel else None,
             "on_audit_error": settings.on_audit_error,
             "alarms": [LogAlarm()],
             "device": settings.device,
@@ -127,31 +116,38 @@ class House:
 
         turns: Turns = MemorySessions() if self._shared is None else self._shared.sessions
         self._policies = Policies(settings, load, senders, turns)
-        self._policies.open(self._own())
+        self._policies.open(self._door.policies())
         self._health = Health(self._policies, self.pings)
         self.routes = self._routes(senders)
-
-    def _own(self) -> dict[str, Path]:
-        tenants = () if self._keys is None else self._keys.tenants
-        return {one.name: Path(one.policy) for one in tenants if one.policy is not None}
 
     def _routes(self, senders: Mapping[str, Sender]) -> dict[str, Route]:
         routes: dict[str, Route] = {}
         for dialect in DIALECTS:
             if dialect.name in senders:
-                proxy = Proxy(dialect, self._policies, self.settings, self.told, self.spans)
+                proxy = Proxy(
+                    dialect, self._policies, self.settings, self._journal.told, self.spans
+                )
                 routes[dialect.path] = Route(
                     dialect.name, {"POST": proxy}, dialect.family, needs_key=True, is_proxied=True
                 )
-        checks = CheckApi(self._policies, self.settings, self.judged)
+        checks = CheckApi(self._policies, self.settings, self._journal.judged)
         for path, name, handler in checks.routes():
             routes[path] = Route(name, {"POST": handler}, needs_key=True)
+        operations = Operations(
+            self._health,
+            self._policies,
+            self.counters,
+            self.admin,
+            self.reload,
+            is_open=not self._door.has_keys,
+            is_worker=self.settings.workers > 1,
+        )
         for path, name, method, handler in (
             ("/healthz", "health", "GET", self._health.alive),
-            ("/readyz", "health", "GET", self._ready),
-            ("/metrics", "metrics", "GET", self._metrics),
+            ("/readyz", "health", "GET", operations.ready),
+            ("/metrics", "metrics", "GET", operations.metrics),
             ("/openapi.json", "openapi", "GET", checks.openapi),
-            ("/v1/policy/reload", "reload", "POST", self._reload),
+            ("/v1/policy/reload", "reload", "POST", operations.reload),
         ):
             routes[path] = Route(name, {method: handler}, is_always=name != "reload")
         self._console = Console(self, self.admin, is_tls=self.settings.tls_cert is not None)
@@ -179,8 +175,10 @@ class House:
             group.start_soon(self._watch)
         if current_thread() is main_thread():
             group.start_soon(self._hear)
-        if self._keys is not None:
+        if self._door.has_keys:
             group.start_soon(self._refresh)
+        if self._shared is not None:
+            group.start_soon(watch_store, self._shared.is_up, self.log)
         self.spans.watch(self.counters)
         if self.spans.lacks:
             self.log.event("spans", lacks=self.spans.lacks)
@@ -193,6 +191,7 @@ class House:
         """The server is to stop: say so where it is asked whether it is ready."""
         self.is_stopping = True
         self._stopped.set()
+        self._journal.stop()
         self._health.forget()
 
     async def aclose(self) -> None:
@@ -225,20 +224,14 @@ class House:
 
     async def _refresh(self) -> None:
         """Read the keys again when their file changes."""
-        while self._keys is not None:
+        while True:
             await anyio.sleep(_REFRESH_S)
-            keys = await anyio.to_thread.run_sync(self._keys.refreshed)
-            if keys is self._keys:
-                continue
-            for problem in keys.problems:
-                self.log.event("keys_refused", problem=problem)
-            before, self._keys = self._keys, keys
-            if keys.tenants != before.tenants:
+            if await self._door.refresh():
                 await self.reload()
 
     async def reload(self) -> Sequence[Mapping[str, Any]]:
         """Load every policy again."""
-        made = await self._policies.reload(self._own())
+        made = await self._policies.reload(self._door.policies())
         for one in made:
             self.counters.reloaded(one.outcome)
             if one.outcome != "unchanged":
@@ -252,187 +245,19 @@ class House:
         self._health.forget()
         return [one._asdict() for one in made]
 
-    # --- who may call
+    # --- what requests pass on their way
 
     def know(self, request: Request) -> None:
-        """Find out whose request it is.
+        """Find out whose request it is; a `Fault` where it is nobody's."""
+        self._door.know(request)
 
-        Raises:
-            Fault: Nobody's.
-        """
-        if self._keys is None:
-            if self.settings.host in LOCAL and _host_of(request) not in LOCAL:
-                # A page whose name was made to mean this machine: no browser may call through it.
-                raise Fault(421, "other_host", "this server answers for this machine only")
-            request.tenant = OPEN
-            return
-        tenant = self._keys.tenant_of(key_of(request))
-        if tenant is None:
-            raise Fault(401, "no_such_key", "the request carries no key of this server")
-        request.tenant = tenant
-
-    @asynccontextmanager
-    async def admitted(self, request: Request) -> AsyncIterator[None]:
-        """A place for a request.
-
-        Raises:
-            Fault: There is none, or its tenant has had its share.
-        """
-        tenant = request.tenant
-        if self._denials is not None:
-            left = self._denials.over(tenant.name, request.peer)
-            if left is not None:
-                raise self._shed(
-                    "denials", "too_many_blocks", "too many requests were blocked", left
-                )
-        if tenant.per_minute is not None:
-            left = await self._quotas.take(tenant.name, tenant.per_minute)
-            if left is not None:
-                raise self._shed(
-                    "quota", "quota_exceeded", "the quota of this key is used up", left
-                )
-        try:
-            async with self._admission.enter(tenant):
-                self.counters.began()
-                request.is_inside = True
-                yield
-        except Fault as fault:
-            if fault.code in ("overloaded", "too_many_at_once"):
-                self.counters.shed(fault.code)
-            raise
-
-    def _shed(self, reason: str, code: str, message: str, seconds: float) -> Fault:
-        self.counters.shed(reason)
-        return Fault(429, code, message, (("retry-after", str(max(1, round(seconds)))),))
-
-    # --- what came of it
-
-    def told(self, about: Exchange) -> None:
-        """A proxied exchange came to its end."""
-        elapsed_s = perf_counter() - about.begun
-        dialect = about.dialect
-        if about.unserved:
-            self.counters.upstream_error(dialect.name, about.unserved)
-        # While the server stops, who did not wait for the end was not let wait.
-        cut = "shutdown" if about.cut == "client" and self.is_stopping else about.cut
-        if cut:
-            self.counters.cut(cut)
-        if about.translator.streams:
-            self.counters.held(about.translator.held)
-        if about.upstream_s is not None:
-            about.span.called(
-                dialect.name,
-                status=about.upstream_status,
-                took_s=about.upstream_s,
-                model=about.asked.model,
-                error=about.unserved or None,
-            )
-        about.span.ended(
-            status=about.status,
-            action=about.action,
-            dialect=dialect.family,
-            decision=about.request.decision,
-            tenant=about.request.tenant.name,
-            policy=about.policy,
-            upstream_s=about.upstream_s,
-            cut=cut or None,
-            error=about.unserved or None,
-        )
-        self._tell(
-            about.request,
-            route=dialect.name,
-            family=dialect.family,
-            status=about.status,
-            action=about.action,
-            policy=about.policy,
-            rules=tuple(about.fired),
-            unknown=tuple(about.unknown),
-            elapsed_s=elapsed_s,
-            upstream_s=about.upstream_s,
-            ledger=[] if about.ledger is None else about.ledger.as_dict()["records"],
-            surface="" if about.stopped is None else about.stopped.surface,
-            cut=cut or None,
-            error=about.unserved or None,
-        )
-        if about.is_blocked and self._denials is not None:
-            self._denials.note(about.request.tenant.name, about.request.peer)
+    def admitted(self, request: Request) -> AbstractAsyncContextManager[None]:
+        """A place for a request; a `Fault` where there is none."""
+        return self._door.admitted(request)
 
     def faulted(self, request: Request, route: str, fault: Fault) -> None:
         """A request was refused before anything of it was judged."""
-        if fault.code in _SHED:
-            return  # counted where it was turned away; a flood of them fills no log
-        if not request.is_inside:
-            self.counters.began()
-        request.is_inside = False
-        self.counters.ended(route, "none", fault.status, "none", 0.0, None)
-        self.log.request(
-            decision=request.decision,
-            route=route,
-            status=fault.status,
-            tenant=request.tenant.name,
-            peer=request.peer,
-            error=fault.code,
-        )
-
-    def judged(self, request: Request, route: str, **facts: Any) -> None:
-        """A request of the decision API came to its end."""
-        family = "litellm" if route == "litellm" else "guardkit"
-        self._tell(request, route=route, family=family, upstream_s=None, **facts)
-        if facts["action"] == "block" and self._denials is not None:
-            self._denials.note(request.tenant.name, request.peer)
-
-    def _tell(
-        self,
-        request: Request,
-        *,
-        route: str,
-        family: str,
-        status: int,
-        action: str,
-        policy: str,
-        rules: Sequence[str],
-        unknown: Sequence[str],
-        elapsed_s: float,
-        upstream_s: float | None,
-        ledger: object,
-        surface: str,
-        cut: str | None = None,
-        error: str | None = None,
-    ) -> None:
-        request.is_inside, request.is_told = False, True
-        self.counters.ended(route, family, status, action, elapsed_s, upstream_s)
-        tenant = request.tenant.name
-        self.log.request(
-            decision=request.decision,
-            route=route,
-            dialect=family,
-            status=status,
-            action=action,
-            rules=rules,
-            unknown=unknown,
-            tenant=tenant,
-            peer=request.peer,
-            policy=policy,
-            elapsed_ms=elapsed_s * 1e3,
-            upstream_ms=None if upstream_s is None else upstream_s * 1e3,
-            cut=cut,
-            error=error,
-        )
-        self._recent.append(
-            {
-                "at": time(),
-                "decision": request.decision,
-                "route": route,
-                "tenant": tenant,
-                "policy": policy,
-                "surface": surface,
-                "action": action,
-                "status": status,
-                "rules": list(rules),
-                "ms": round(elapsed_s * 1e3, 2),
-                "ledger": ledger,
-            }
-        )
+        self._journal.faulted(request, route, fault)
 
     # --- what the console looks at
 
@@ -454,7 +279,7 @@ class House:
 
     def recent(self) -> Sequence[Mapping[str, Any]]:
         """The last decisions."""
-        return list(self._recent)
+        return self._journal.recent()
 
     def traffic(self) -> Mapping[str, Any]:
         """What was counted."""
@@ -464,88 +289,9 @@ class House:
         """Where reports lie."""
         return None if self.settings.reports is None else Path(self.settings.reports)
 
-    # --- operations
-
     async def pings(self) -> Sequence[str]:
         """What the server needs and cannot reach, in words."""
         found = ["stopping"] if self.is_stopping else []
         if self._shared is not None and not await self._shared.is_up():
             found.append("redis")
         return found
-
-    async def _ready(self, request: Request) -> Reply:
-        reply = await self._health.ready(request)
-        if self._keys is None or self._may_look(request):
-            return reply
-        # Names of tenants and which checks fail are nobody's business that has no token.
-        return reply._replace(body=write_json({"status": self._health.word}))
-
-    def _may_look(self, request: Request) -> bool:
-        """Whether a request carries the admin token, or that of the scraper."""
-        token = os.environ.get("GUARDKIT_METRICS_TOKEN")
-        return self.admin.may(request) or (bool(token) and _is(request.bearer(), token or ""))
-
-    async def _metrics(self, request: Request) -> Reply:
-        if self._keys is not None and not self._may_look(request):
-            raise Fault(401, "no_token", "metrics need a token here")
-        texts = [
-            labelled(live.guard.monitors.metrics(), "guard", name or "server")
-            for name, live in self._policies.live.items()
-            if live.guard.monitors is not None
-        ]
-        body = joined([*texts, self.counters.metrics()])
-        return Reply(200, body.encode(), "text/plain; version=0.0.4; charset=utf-8")
-
-    async def _reload(self, request: Request) -> Reply:
-        if not self.admin.may(request):
-            raise Fault(401, "no_token", "a reload needs the admin token")
-        made = await self.reload()
-        if self.settings.workers > 1:
-            os.kill(os.getppid(), signal.SIGHUP)  # it tells the others
-        is_refused = any(one["outcome"] == "refused" for one in made)
-        return Reply(422 if is_refused else 200, write_json({"policies": list(made)}))
-
-
-def _host_of(request: Request) -> str:
-    """The host that a client thinks it speaks to, without its port."""
-    name = request.headers.get("host", "").lower()
-    return name.partition("]")[0].lstrip("[") if name.startswith("[") else name.partition(":")[0]
-
-
-def _is(given: str, wanted: str) -> bool:
-    from hmac import compare_digest
-
-    return compare_digest(given.encode(), wanted.encode())
-
-
-class _Numbered:
-    """Files every verdict under the decision of its request, in the audit log and in its span."""
-
-    def __init__(self, audit: Audit | None) -> None:
-        self._audit = audit
-
-    def record(self, verdict: Any, *, session: str | None = None, tenant: str = "") -> int:
-        span().judged(verdict, decision=decision() or "")
-        if self._audit is None:
-            return 0
-        return self._audit.record(verdict, session=session, tenant=tenant, decision=decision())
-
-    async def arecord(self, verdict: Any, *, session: str | None = None, tenant: str = "") -> int:
-        span().judged(verdict, decision=decision() or "")
-        if self._audit is None:
-            return 0
-        return await self._audit.arecord(
-            verdict, session=session, tenant=tenant, decision=decision()
-        )
-
-    def exchange(self, ledger: Any, *, session: str | None = None, tenant: str = "") -> int:
-        if self._audit is None:
-            return 0
-        return self._audit.exchange(ledger, session=session, tenant=tenant, decision=decision())
-
-    async def aexchange(self, ledger: Any, *, session: str | None = None, tenant: str = "") -> int:
-        if self._audit is None:
-            return 0
-        return await self._audit.aexchange(
-            ledger, session=session, tenant=tenant, decision=decision()
-        )

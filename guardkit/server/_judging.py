@@ -6,56 +6,19 @@ Messages go through a wrapped call, as in the proxy, so they are read, judged an
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 from guardkit.errors import Blocked
 from guardkit.guard import Guard
-from guardkit.types import STRENGTH, Surface, Verdict
+from guardkit.types import Surface, Verdict
 from guardkit.wrap import Guarding, Judgements, WrapOptions, wrap
 
-from ._counters import NOT_JUDGED
-from ._http import Request
-from ._policies import Live, Policies
+from ._tally import Tally
 
-MOST_RECORDS: Final = 50
-"""Lines of the ledger that the console shows of one request."""
 _NOBODY: Final = "none"
 """What a wrapped call takes for the session of messages that have none."""
-
-
-@dataclass(slots=True, repr=False)
-class Tally:
-    """What one request came to, for those who count: names and figures, none of its text."""
-
-    policy: str = ""
-    action: str = NOT_JUDGED
-    """The strongest action so far."""
-    rules: dict[str, None] = field(default_factory=dict)
-    unknown: dict[str, None] = field(default_factory=dict)
-    surface: str = ""
-    """Where the strongest action was taken."""
-    records: list[dict[str, Any]] = field(default_factory=list)
-
-    def saw(self, verdict: Verdict) -> None:
-        """Another text was judged."""
-        self.rules.update(dict.fromkeys(verdict.fired))
-        self.unknown.update(dict.fromkeys(verdict.unknown))
-        if self.action == NOT_JUDGED or STRENGTH[verdict.action] > STRENGTH[self.action]:
-            self.action, self.surface = verdict.action, verdict.surface
-        if len(self.records) < MOST_RECORDS:
-            self.records += [record._asdict() for record in verdict.ledger]
-            del self.records[MOST_RECORDS:]
-
-    def ended(self, *, is_stopped: bool = False) -> None:
-        """Everything was judged; `is_stopped` where something of it could not be, or not done."""
-        if is_stopped and STRENGTH.get(self.action, 0) < STRENGTH["revise"]:
-            self.action = "block"
-        elif self.action == NOT_JUDGED:
-            self.action = "pass"
 
 
 class Whose(NamedTuple):
@@ -193,20 +156,17 @@ class Asking:
 
     def stopped(self, verdict: Verdict) -> Verdict:
         """What was said cannot be carried out, or may not: the verdict that ends the request."""
-        self._tally.saw(verdict)
+        self._told(verdict)
         return verdict
 
     def _note(self, verdict: Verdict) -> Verdict:
         self.noted.append(Noted(self.place, verdict))
-        self._tally.saw(verdict)
+        self._told(verdict)
         return verdict
 
-
-def turn(
-    policies: Policies, live: Live, request: Request, session: str | None
-) -> AbstractAsyncContextManager[object]:
-    """The session of a request is this server's until the turn is over."""
-    return policies.turn(live, session, request.tenant.name)
+    def _told(self, verdict: Verdict) -> None:
+        self._tally.saw(verdict)
+        self._tally.keep(verdict.ledger)
 
 
 class Gone(NamedTuple):

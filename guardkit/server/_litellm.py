@@ -18,13 +18,14 @@ from cachetools import LRUCache
 from guardkit.errors import AuditError, CheckError, UsageError
 from guardkit.guard import Guard
 from guardkit.plan import Join
-from guardkit.wire import JSON, Fault, write_json
+from guardkit.wire import JSON, Fault, UnknownField, write_json
 
 from ._checks import NOT_JUDGED, UNREADABLE, Tell, judged_headers, read_body, told
 from ._http import Reply, Request
-from ._judging import Asking, Gone, Tally, Whose, judge_reply, judge_request, turn
+from ._judging import Asking, Gone, Whose, judge_reply, judge_request
 from ._policies import Live, Policies
 from ._settings import Settings
+from ._tally import Tally
 
 # fmt: off
 TEXTS: Final = ("texts", "structured_messages", "images", "tools", "tool_calls", "model")
@@ -73,7 +74,7 @@ class LiteLlm:
         tally.policy = live.guard.digest
         whose = asked.whose(request, live)
         try:
-            async with turn(self._policies, live, request, whose.session):
+            async with self._policies.turn(live, whose.session, whose.tenant):
                 reply = self._reply(asked, live, whose)
                 counted = None if reply is None else self._heard.get(reply)
                 answer = await _answer(
@@ -151,7 +152,7 @@ class Asked:
         """
         unknown = {name: body[name] for name in body if name not in (*TEXTS, *OTHERS)}
         if unknown and strict:
-            raise Fault(400, "unknown_field", "the request holds a field that is not known")
+            raise UnknownField("the request holds a field that is not known", next(iter(unknown)))
         if body.get("input_type") not in PHASES:
             raise Fault(400, "wrong_type", "`input_type` has to be `request` or `response`")
         data = _field(body, "request_data", dict) or {}

@@ -25,7 +25,8 @@ from typing import Any, Final, Literal
 
 Style = Literal["json", "text"]
 Fact = str | int | float | bool | None
-"""A number, or a word that the code or the operator chose. Never anything a client sent."""
+"""A number, or a word that the code or the operator chose. All that a client may add is the name of
+a field that was refused, where it is spelled like one."""
 Facts = Fact | tuple[str, ...] | list[str]
 
 MOST_CHARS: Final = 200
@@ -131,6 +132,7 @@ class Log:
         upstream_ms: float | None = None,
         cut: str | None = None,
         error: str | None = None,
+        field: str = "",
     ) -> None:
         """Write how a request was answered.
 
@@ -150,6 +152,7 @@ class Log:
             upstream_ms: The upstream's share.
             cut: Why a stream was ended early.
             error: The code of what the client was told, such as `body_too_large`.
+            field: The field that was refused, as far as its name may be told (`UnknownField`).
         """
         facts: dict[str, Facts] = {
             "decision": decision,
@@ -169,6 +172,7 @@ class Log:
             ("policy", policy),
             ("cut", cut),
             ("error", error),
+            ("field", field),
         )
         facts.update((name, value) for name, value in more if value)
         self.event("request", **facts)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guardkit.runtime import MAX_CHARS
 from guardkit.types import SURFACES, Surface
-from guardkit.wire import Fault
+from guardkit.wire import Fault, UnknownField
 
 from ._http import Request
 from ._judging import Whose
@@ -61,8 +61,9 @@ class Question:
         if len(about) != 1:
             message = "ask about one of `text`, `messages`, and a `tool` with its `arguments`"
             raise Fault(400, "not_one_thing", message)
-        if body.keys() - {about[0], *FIELDS[about[0]]}:
-            raise Fault(400, "unknown_field", "the request holds a field that has no meaning here")
+        for name in body:
+            if name != about[0] and name not in FIELDS[about[0]]:
+                raise UnknownField("the request holds a field that has no meaning here", name)
         question = cls(
             _surface(_field(body, "on", str), about[0]),
             _needed(body, "text", str) if about == ["text"] else None,

@@ -22,7 +22,7 @@ from socket import socket as Socket  # noqa: N812 - the function below holds one
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
-from guardkit.errors import BindError
+from guardkit.errors import BindError, GuardkitError
 
 from ._admin import admin_token
 from ._app import App
@@ -132,9 +132,17 @@ def serve(settings: Settings, loading: Loading, say: Callable[[str], object]) ->
 
     if settings.workers == 1:
         return work(announce)
+
+    def worker() -> int:
+        try:
+            return work()
+        except GuardkitError as error:  # nobody hears what a fork raises
+            log.event("not_started", problems=str(error).splitlines())
+            return 2
+
     announce()
     # Who stops takes nobody new: the parent's own hold on the socket would keep it open.
-    return run_workers(settings.workers, work, settings.drain_s + 10, socket.close, log.event)
+    return run_workers(settings.workers, worker, settings.drain_s + 10, socket.close, log.event)
 
 
 def _connections() -> int:

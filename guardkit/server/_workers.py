@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -92,6 +93,8 @@ def _forked(work: Callable[[], int], held: int, holder: int) -> int:
         code = work()
     except KeyboardInterrupt:
         code = 0
+    except Exception as error:  # noqa: BLE001 - `os._exit` would keep it unseen
+        sys.stderr.write(f"guardkit: a worker ended: {type(error).__name__}\n")
     finally:
         os._exit(code)
 

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from ._audit_export import COLUMNS, Exported, ExportFormat, Output, export
     from ._audit_verify import Report, verify
     from ._changes import Changes, Direction, delay
+    from ._exposition import Family, Labels, Spread, Value, exposition, quoted, written
     from ._monitor import Monitor, Reading, Ring, Stretch
     from ._monitors import BUDGET, Monitors
+    from ._times import BUCKETS, Times, bucket_of
     from ._webhook import Webhook
     from ._window import Answers
 
 __all__ = [
+    "BUCKETS",
     "BUDGET",
     "COLUMNS",
     "Alarm",
@@ -26,6 +29,8 @@ __all__ = [
     "Direction",
     "ExportFormat",
     "Exported",
+    "Family",
+    "Labels",
     "LogAlarm",
     "Monitor",
     "Monitors",
@@ -34,11 +39,18 @@ __all__ = [
     "Report",
     "Ring",
     "Sink",
+    "Spread",
     "Stretch",
+    "Times",
+    "Value",
     "Webhook",
+    "bucket_of",
     "delay",
     "export",
+    "exposition",
+    "quoted",
     "verify",
+    "written",
 ]
 
 # The audit log loads SQLite, and a guard may have monitors alone.
@@ -50,8 +62,10 @@ __getattr__ = loader(
         "_audit_export": ("COLUMNS", "ExportFormat", "Exported", "Output", "export"),
         "_audit_verify": ("Report", "verify"),
         "_changes": ("Changes", "Direction", "delay"),
+        "_exposition": ("Family", "Labels", "Spread", "Value", "exposition", "quoted", "written"),
         "_monitor": ("Monitor", "Reading", "Ring", "Stretch"),
         "_monitors": ("BUDGET", "Monitors"),
+        "_times": ("BUCKETS", "Times", "bucket_of"),
         "_webhook": ("Webhook",),
         "_window": ("Answers",),
     },

@@ -7,13 +7,13 @@ by what somebody sends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from math import log2
-from typing import Final, NamedTuple, get_args
+from collections.abc import Iterable, Iterator
+from typing import Final, get_args
 
 from guardkit.plan import Plan
 from guardkit.types import ACTIONS, LAYERS, SURFACES, Judgement, Ledger, Refusal, Verdict
 
+from ._times import BUCKETS, Times, bucket_of
 from ._window import Tallies, Tally
 
 OTHER: Final = "other"
@@ -24,41 +24,6 @@ _HOLD_STATES: Final = ("approved", "denied", "expired")
 _OUTCOMES: Final = ("answered", "refused", "failed")
 _REFUSALS: Final = get_args(Refusal)
 _JUDGEMENTS: Final = get_args(Judgement)
-_STEPS: Final = 4
-"""Buckets of times per doubling: a quantile is at most a tenth off."""
-_LAST: Final = 120
-"""The bucket of everything longer than 17 minutes."""
-_QUANTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
-
-
-class Times(NamedTuple):
-    """A histogram of durations in microseconds."""
-
-    number: int
-    sum_us: int
-    buckets: Mapping[int, int]
-    """How many fell into each bucket that is not empty."""
-
-    def quantile(self, q: float) -> float | None:
-        """Microseconds, as near as the buckets tell; None of none."""
-        wanted = q * self.number
-        reached = 0
-        for bucket in sorted(self.buckets):
-            reached += self.buckets[bucket]
-            if reached >= wanted:
-                return round(float(2.0 ** ((bucket + 0.5) / _STEPS)), 1)
-        return None
-
-    def below(self, doublings: int) -> int:
-        """How many took less than 2 to this power."""
-        return sum(n for bucket, n in self.buckets.items() if bucket < doublings * _STEPS)
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain data: count, mean and quantiles."""
-        mean = round(self.sum_us / self.number, 1) if self.number else None
-        shown: dict[str, object] = {"count": self.number, "mean_us": mean}
-        shown.update((f"{name}_us", self.quantile(q)) for name, q in _QUANTILES)
-        return shown
 
 
 class Counts:
@@ -206,12 +171,11 @@ class _Timed:
     __slots__ = ("_buckets", "_sum")
 
     def __init__(self, what: str) -> None:
-        self._buckets = tuple(("us", what, bucket) for bucket in range(_LAST + 1))
+        self._buckets = tuple(("us", what, bucket) for bucket in range(BUCKETS))
         self._sum = ("sum us", what)
 
     def add(self, tally: Tally, us: float) -> None:
-        bucket = int(_STEPS * log2(us)) if us > 1.0 else 0
-        thing = self._buckets[bucket if bucket < _LAST else _LAST]
+        thing = self._buckets[bucket_of(us)]
         tally[thing] = tally.get(thing, 0) + 1
         tally[self._sum] = tally.get(self._sum, 0) + int(us)
 

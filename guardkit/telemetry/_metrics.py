@@ -1,19 +1,19 @@
-"""Counters and monitors in the text format of Prometheus, written without its library."""
+"""Counters and monitors as metrics: what each family is called, and what is in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from guardkit.types import SURFACES
 
-from ._counters import OTHER, Counts, Times
+from ._counters import OTHER, Counts
+from ._exposition import Family, Labels, Spread, Value, exposition
 from ._monitor import Reading
+from ._times import Times
 
-_BOUNDS: Final = tuple(range(2, 27, 2))
-"""The bounds of the histograms, as powers of two of a microsecond: 4 µs to 67 s."""
-
-Labels = Sequence[tuple[str, str]]
+_BOUNDS: Final = tuple((n, f"{2.0**n / 1e6:.6f}".rstrip("0")) for n in range(2, 27, 2))
+"""The bounds of the histograms: powers of two of a microsecond, 4 µs to 67 s, and in seconds."""
 
 
 class Listener(NamedTuple):
@@ -42,13 +42,13 @@ class Live(NamedTuple):
 
 def as_metrics(live: Live) -> str:
     """One text, each line ended. Names begin with `guardkit_`; labels hold names of the policy."""
-    return "".join(f"{line}\n" for line in _lines(live))
+    return exposition(_families(live))
 
 
-def _lines(live: Live) -> Iterator[str]:
+def _families(live: Live) -> Iterator[Family]:
     counts = live.counts["all"]
-    policy = [(_labels([("policy", live.policy), ("digest", live.digest)]), 1.0)]
-    yield from _family("policy_info", "gauge", "The policy that judges", policy)
+    policy = [("policy", live.policy), ("digest", live.digest)]
+    yield _family("policy_info", "gauge", "The policy that judges", [Value(policy, 1.0)])
     for name, what, labels, says in (
         ("verdicts", "verdict", ("surface", "action"), "Texts and tool calls judged"),
         ("rules", "rule", ("rule", "standing"), "What rules came to"),
@@ -61,13 +61,12 @@ def _lines(live: Live) -> Iterator[str]:
         ("refusals", "refusal", ("kind",), "Replies by how they refuse"),
         ("judgements", "judgement", ("judgement",), "Outcomes beside what was expected"),
     ):
-        samples = [
-            (_labels(list(zip(labels, parts, strict=True))), float(count))
-            for parts, count in counts.of(what)
+        values = [
+            Value(list(zip(labels, parts, strict=True)), count) for parts, count in counts.of(what)
         ]
-        yield from _family(f"{name}_total", "counter", says, samples)
+        yield _family(f"{name}_total", "counter", says, values)
     surfaces = [(surface, counts.times(surface)) for surface in (*SURFACES, OTHER)]
-    yield from _histogram(
+    yield _timed(
         "verdict_seconds",
         "How long judging took",
         [([("surface", name)], times) for name, times in surfaces if times.number],
@@ -77,32 +76,32 @@ def _lines(live: Live) -> Iterator[str]:
         ("hold_seconds", "hold", "How long held texts waited for a decision"),
     ):
         times = counts.times(what)
-        yield from _histogram(name, says, [([], times)] if times.number else [])
+        yield _timed(name, says, [([], times)] if times.number else [])
     yield from _monitors(live)
 
 
-def _monitors(live: Live) -> Iterator[str]:
+def _monitors(live: Live) -> Iterator[Family]:
     readings = [(name, bound, reading) for (name, bound), reading in live.readings]
 
-    def each(values: Iterable[tuple[str, str, str, float]]) -> list[tuple[str, float]]:
+    def each(values: Iterable[tuple[str, str, str, float]]) -> list[Value]:
         return [
-            (_labels([("monitor", name), *([(label, said)] if label else [])]), value)
+            Value([("monitor", name), *([(label, said)] if label else [])], value)
             for name, label, said, value in values
         ]
 
-    yield from _family(
+    yield _family(
         "monitor_rate",
         "gauge",
         "The rate over the window of the monitor",
         each((name, "", "", r.rate) for name, _, r in readings if r.rate is not None),
     )
-    yield from _family(
+    yield _family(
         "monitor_bound",
         "gauge",
         "The rate at which the monitor rings",
         each((name, "", "", bound) for name, bound, _ in readings),
     )
-    yield from _family(
+    yield _family(
         "monitor_ringing",
         "gauge",
         "Whether the monitor rings: for its rate, or because it is blind",
@@ -112,13 +111,13 @@ def _monitors(live: Live) -> Iterator[str]:
             for kind, since in (("rate", r.ringing_since), ("blind", r.blind_since))
         ),
     )
-    yield from _family(
+    yield _family(
         "monitor_alarms_total",
         "counter",
         "How often the monitor began to ring",
         each((name, "", "", float(r.alarms)) for name, _, r in readings),
     )
-    yield from _family(
+    yield _family(
         "monitor_answers_total",
         "counter",
         "What the monitor saw",
@@ -138,43 +137,24 @@ def _monitors(live: Live) -> Iterator[str]:
         ("alarm_failures_total", "Alarms at which a listener raised", failed),
         ("alarms_dropped_total", "Alarms that were lost", dropped),
     ):
-        samples = [(_labels([("listener", who)]), float(n)) for who, n in sorted(numbers.items())]
-        yield from _family(name, "counter", says, samples)
+        values = [Value([("listener", who)], n) for who, n in sorted(numbers.items())]
+        yield _family(name, "counter", says, values)
 
 
-def _family(name: str, kind: str, says: str, samples: Sequence[tuple[str, float]]) -> Iterator[str]:
-    if not samples:
-        return
-    yield f"# HELP guardkit_{name} {says}"
-    yield f"# TYPE guardkit_{name} {kind}"
-    for labels, value in samples:
-        yield f"guardkit_{name}{labels} {_number(value)}"
+def _family(
+    name: str, kind: Literal["counter", "gauge"], says: str, values: Sequence[Value]
+) -> Family:
+    return Family(f"guardkit_{name}", kind, says, values)
 
 
-def _histogram(name: str, says: str, samples: Sequence[tuple[Labels, Times]]) -> Iterator[str]:
-    if not samples:
-        return
-    yield f"# HELP guardkit_{name} {says}"
-    yield f"# TYPE guardkit_{name} histogram"
-    for labels, times in samples:
-        for power in _BOUNDS:
-            le = _labels([*labels, ("le", f"{2.0**power / 1e6:.6f}".rstrip("0"))])
-            yield f"guardkit_{name}_bucket{le} {times.below(power)}"
-        yield f"guardkit_{name}_bucket{_labels([*labels, ('le', '+Inf')])} {times.number}"
-        yield f"guardkit_{name}_sum{_labels(labels)} {times.sum_us / 1e6:.6f}"
-        yield f"guardkit_{name}_count{_labels(labels)} {times.number}"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-    return f"{{{inside}}}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _timed(name: str, says: str, samples: Sequence[tuple[Labels, Times]]) -> Family:
+    spreads = [
+        Spread(
+            labels,
+            [(bound, times.below(power)) for power, bound in _BOUNDS],
+            times.number,
+            f"{times.sum_us / 1e6:.6f}",
+        )
+        for labels, times in samples
+    ]
+    return Family(f"guardkit_{name}", "histogram", says, spreads=spreads)

@@ -11,6 +11,7 @@ from ._messages import Messages
 from ._responses import Responses
 from ._sse import event_bytes
 from ._translator import Cut, Translator
+from ._unknown_field import UnknownField, field_of
 
 DIALECTS: tuple[Dialect, ...] = (Chat(), Responses(), Completions(), Embeddings(), Messages())
 
@@ -28,11 +29,13 @@ __all__ = [
     "Refused",
     "Send",
     "Translator",
+    "UnknownField",
     "Unreadable",
     "awaited",
     "check_content",
     "event_bytes",
     "fault_body",
+    "field_of",
     "read_json",
     "write_json",
 ]

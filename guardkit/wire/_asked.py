@@ -8,6 +8,7 @@ from typing import Any
 
 from ._fault import Fault
 from ._fields import holds_no_text
+from ._unknown_field import UnknownField
 
 
 @dataclass(slots=True, repr=False)
@@ -71,7 +72,7 @@ def take_apart(
             continue
         if name not in known:
             if strict:
-                raise Fault(400, "unknown_field", "the request holds a field that is not known")
+                raise UnknownField("the request holds a field that is not known", name)
             unknown[name] = value
         elif holds_no_text(value):
             settings[name] = value

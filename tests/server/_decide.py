@@ -15,6 +15,7 @@ from guardkit.server._exchange import decision
 from guardkit.server._http import Handler, Reply, Request
 from guardkit.server._policies import Loaded, Policies
 from guardkit.server._settings import Settings
+from guardkit.server._tally import End
 from guardkit.server._tenant import OPEN, Tenant
 from guardkit.shared import MemorySessions
 from guardkit.wire import Fault
@@ -137,7 +138,11 @@ def deciding(folder: Path, policy: str = POLICY, **settings: Any) -> Deciding:
     def load(path: Path) -> Loaded:
         return Loaded(guardkit.load(path, audit=_Log(numbers, verdicts)), None)
 
-    def tell(request: Request, route: str, **facts: Any) -> None:
+    def tell(request: Request, route: str, end: End) -> None:
+        tally = {name: getattr(end.tally, name) for name in ("policy", "action", "surface")}
+        rules = {"rules": tuple(end.tally.rules), "unknown": tuple(end.tally.unknown)}
+        ledger = [record._asdict() for record in end.tally.records]
+        facts = {**end._asdict(), **tally, **rules, "ledger": ledger}
         told.append({"route": route, "decision": request.decision, **facts})
 
     chosen = Settings(policy=str(path), **settings)

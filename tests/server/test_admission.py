@@ -61,13 +61,16 @@ class Crowd:
         await anyio.wait_all_tasks_blocked()
         return scope
 
-    async def goes(self, name: str) -> None:
-        self._ends[name].set()
-        await anyio.wait_all_tasks_blocked()
+    async def come(self, letter: str, number: int, tenant: Tenant) -> None:
+        """So many come one after another: `a0`, `a1`, …"""
+        for place in range(number):
+            await self.comes(f"{letter}{place}", tenant)
 
-    async def go_all(self) -> None:
-        for name in list(self.order):
-            await self.goes(name)
+    async def go(self, *names: str) -> None:
+        """They go one after another, and each makes room."""
+        for name in names:
+            self._ends[name].set()
+            await anyio.wait_all_tasks_blocked()
 
 
 def crowded(backend: str, admission: Admission, story: Callable[[Crowd], Awaitable[None]]) -> Crowd:
@@ -80,7 +83,7 @@ def crowded(backend: str, admission: Admission, story: Callable[[Crowd], Awaitab
             crowds.append(crowd)
             await story(crowd)
             while admission.inside or admission.queued:
-                await crowd.go_all()
+                await crowd.go(*crowd.order)
         assert is_empty(admission)
 
     anyio.run(main, backend=backend)
@@ -95,13 +98,12 @@ def test_so_many_get_in_so_many_wait_and_the_others_are_shed_at_once(backend: st
     admission = Admission(most=2, waiting=3, patience_s=30)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(7):
-            await crowd.comes(f"r{number}", OPEN)
+        await crowd.come("r", 7, OPEN)
         assert (admission.inside, admission.queued) == (2, 3)
         assert crowd.order == ["r0", "r1"]
         assert [(fault.status, fault.code) for fault in crowd.faults] == [(503, "overloaded")] * 2
         assert admission.shed == {"overloaded": 2, "patience": 0, "too_many_at_once": 0}
-        await crowd.goes("r0")
+        await crowd.go("r0")
         assert (admission.inside, admission.queued) == (2, 2)
 
     crowd = crowded(backend, admission, story)
@@ -133,8 +135,7 @@ def test_a_tenant_over_its_share_is_told_so_while_others_go_on(backend: str) -> 
     small = Tenant("small", at_once=3)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(5):
-            await crowd.comes(f"s{number}", small)
+        await crowd.come("s", 5, small)
         assert (admission.inside, admission.queued) == (2, 1), "what waits counts as under way"
         assert [(fault.status, fault.code) for fault in crowd.faults] == [
             (429, "too_many_at_once")
@@ -142,7 +143,7 @@ def test_a_tenant_over_its_share_is_told_so_while_others_go_on(backend: str) -> 
         assert all(dict(fault.headers)["retry-after"] == "1" for fault in crowd.faults)
         await crowd.comes("other", B)
         assert admission.queued == 2
-        await crowd.goes("s0")
+        await crowd.go("s0")
         await crowd.comes("s5", small)
         assert len(crowd.faults) == 2
 
@@ -203,13 +204,11 @@ def test_a_place_goes_to_who_has_the_fewest(backend: str) -> None:
     admission = Admission(most=3, waiting=20, patience_s=30)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(8):
-            await crowd.comes(f"a{number}", A)
+        await crowd.come("a", 8, A)
         for number in range(2):
             await crowd.comes(f"b{number}", B)
             await crowd.comes(f"c{number}", C)
-        for name in ("a0", "a1", "a2", "b0", "c0"):
-            await crowd.goes(name)
+        await crowd.go("a0", "a1", "a2", "b0", "c0")
 
     order = crowded(backend, admission, story).order
     assert order[:8] == ["a0", "a1", "a2", "b0", "c0", "a3", "b1", "c1"]
@@ -221,12 +220,9 @@ def test_equals_take_turns(backend: str) -> None:
 
     async def story(crowd: Crowd) -> None:
         await crowd.comes("first", C)
-        for number in range(4):
-            await crowd.comes(f"a{number}", A)
-        for number in range(2):
-            await crowd.comes(f"b{number}", B)
-        for name in ("first", "a0", "b0", "a1", "b1", "a2"):
-            await crowd.goes(name)
+        await crowd.come("a", 4, A)
+        await crowd.come("b", 2, B)
+        await crowd.go("first", "a0", "b0", "a1", "b1", "a2")
 
     order = crowded(backend, admission, story).order
     assert order == ["first", "a0", "b0", "a1", "b1", "a2", "a3"]
@@ -237,17 +233,14 @@ def test_the_last_eighth_is_for_who_has_less_than_its_share(backend: str) -> Non
     admission = Admission(most=16, waiting=20, patience_s=30)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(18):
-            await crowd.comes(f"a{number}", A)
+        await crowd.come("a", 18, A)
         assert (admission.inside, admission.queued) == (14, 4)
-        for number in range(3):
-            await crowd.comes(f"b{number}", B)
+        await crowd.come("b", 3, B)
         assert (admission.inside, admission.queued) == (16, 5), "and b2 waits"
-        for number in range(3):
-            await crowd.goes(f"a{number}")
+        await crowd.go("a0", "a1", "a2")
         assert crowd.order[14:] == ["b0", "b1", "b2"], "the kept places are free again first"
         assert (admission.inside, admission.queued) == (14, 4)
-        await crowd.goes("b0")
+        await crowd.go("b0")
         assert crowd.order[17:] == ["a14"]
 
     crowded(backend, admission, story)
@@ -258,8 +251,7 @@ def test_without_keys_nothing_is_kept(backend: str) -> None:
     admission = Admission(most=16, waiting=20, patience_s=30)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(17):
-            await crowd.comes(f"r{number}", OPEN)
+        await crowd.come("r", 17, OPEN)
         assert (admission.inside, admission.queued) == (16, 1)
 
     crowded(backend, admission, story)
@@ -271,13 +263,11 @@ def test_whose_share_grows_gets_a_place_that_was_kept(backend: str) -> None:
 
     async def story(crowd: Crowd) -> None:
         await crowd.comes("c", C)
-        for number in range(8):
-            await crowd.comes(f"b{number}", B)
-        for number in range(7):
-            await crowd.comes(f"a{number}", A)
+        await crowd.come("b", 8, B)
+        await crowd.come("a", 7, A)
         assert (admission.inside, admission.queued) == (15, 1), "7 are no less than a third"
         assert crowd.order[-1] == "a5"
-        await crowd.goes("c")
+        await crowd.go("c")
         assert (admission.inside, admission.queued) == (15, 0), "but less than a half"
 
     assert crowded(backend, admission, story).order[-1] == "a6"
@@ -288,8 +278,7 @@ def test_a_full_queue_makes_room_for_who_has_less(backend: str) -> None:
     admission = Admission(most=2, waiting=3, patience_s=30)
 
     async def story(crowd: Crowd) -> None:
-        for number in range(5):
-            await crowd.comes(f"a{number}", A)
+        await crowd.come("a", 5, A)
         assert not crowd.faults
         await crowd.comes("b0", B)
         assert admission.shed["overloaded"] == len(crowd.faults) == 1, "a4 made room"
@@ -300,8 +289,7 @@ def test_a_full_queue_makes_room_for_who_has_less(backend: str) -> None:
         await crowd.comes("a5", A)
         assert len(crowd.faults) == 4
         assert (admission.inside, admission.queued) == (2, 3)
-        for name in ("a0", "a1"):
-            await crowd.goes(name)
+        await crowd.go("a0", "a1")
 
     assert crowded(backend, admission, story).order == ["a0", "a1", "b0", "a2", "b1"]
 
@@ -419,7 +407,7 @@ def test_cancelled_while_it_waits(backend: str) -> None:
         scopes[1].cancel()
         await anyio.wait_all_tasks_blocked()
         assert (admission.inside, admission.queued) == (1, 2)
-        await crowd.goes("first")
+        await crowd.go("first")
         assert crowd.order == ["first", "w0"]
 
     assert crowded(backend, admission, story).order == ["first", "w0", "w2"]
@@ -464,7 +452,7 @@ def test_pushed_out_and_cancelled_in_the_same_moment(backend: str) -> None:
         scope.cancel()
         await anyio.wait_all_tasks_blocked()
         assert (admission.inside, admission.queued) == (1, 1)
-        await crowd.goes("first")
+        await crowd.go("first")
 
     assert crowded(backend, admission, story).order == ["first", "pushed in"]
 

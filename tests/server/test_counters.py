@@ -21,8 +21,8 @@ from guardkit.server._counters import (
     UPSTREAM_ERRORS,
     Counters,
 )
-from guardkit.server._exposition import Family, Spread, Value, as_text, joined, labelled
-from guardkit.telemetry import Monitors
+from guardkit.server._exposition import joined, labelled
+from guardkit.telemetry import Family, Monitors, Spread, Value, exposition
 
 POLICY = """guardkit 1
 policy {name}
@@ -377,17 +377,17 @@ def test_the_numbers_of_two_processes_are_added_up() -> None:
     _, one = read(text)
     _, two = read(joined([text, text]))
     assert two == pytest.approx({series: 2 * number for series, number in one.items()})
-    ringing = as_text([Family("guardkit_monitor_ringing", "gauge", "Rings", [Value((), 1)])])
+    ringing = exposition([Family("guardkit_monitor_ringing", "gauge", "Rings", [Value((), 1)])])
     quiet = ringing.replace(" 1\n", " 0\n")
     assert joined([quiet, ringing, quiet]) == ringing
 
 
 def test_a_label_holds_any_text() -> None:
-    text = as_text(
+    text = exposition(
         [
             Family("a_total", "counter", "A", [Value((("x", 'q"\\\n{} ='),), 2)]),
             Family("b", "gauge", "B", [Value((), 0.5)]),
-            Family("c", "histogram", "C", spreads=[Spread((), [(1.0, 2)], 3, 4.5)]),
+            Family("c", "histogram", "C", spreads=[Spread((), [("1", 2)], 3, "4.5")]),
         ]
     )
     for found in (text, labelled(text, "guard", 'we"ird\n')):

@@ -6,17 +6,16 @@ import gzip
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from ._served import ADMIN, MESSAGE, POLICY, Served, served
+from ._served import ADMIN, MESSAGE, Served
 from ._upstream_double import Redirect, Say, Sse, Upstream, upstream
 
 CURL = shutil.which("curl")
-pytestmark = pytest.mark.skipif(CURL is None, reason="there is no curl on this machine")
+pytestmark = pytest.mark.skipif(CURL is None, reason="curl is not installed")
 
 TEXT = "Grüße from the double 🚚."
 LEAK = "All is fine so far. FORBIDDEN is what nobody may read."
@@ -35,18 +34,6 @@ class Got(NamedTuple):
     def json(self) -> Any:
         """The body, read."""
         return json.loads(self.body)
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def server(up: Upstream) -> Iterator[Served]:
-    with served(POLICY, upstream=up.url) as running:
-        yield running
 
 
 def curl(server: Served, path: str, *options: str | bytes, body: object = None) -> Got:

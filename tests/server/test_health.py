@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx2
 
-from ._redis import redis_server
+from tests.shared._server import redis_server
+
 from ._served import ADMIN, POLICY, ROOT, START, Served, served
 from ._traffic import CHAT, CHECK, Line, chat, metrics, reload, until
 from ._upstream_double import Say, upstream

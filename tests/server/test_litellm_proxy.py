@@ -1,7 +1,7 @@
 """LiteLLM's own proxy asks `guardkit serve` through its generic guardrail, end to end.
 
-LiteLLM needs other versions of the clients than guardkit, so it lives in an environment of its own:
-`python -m venv V && V/bin/pip install "litellm[proxy]"`, then `GUARDKIT_LITELLM=V/bin/litellm`.
+LiteLLM needs other versions of the clients than guardkit is tested with, so it has an environment
+of its own: `make integrations` runs this there. `GUARDKIT_LITELLM` names the command of another.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any
 import httpx2
 import pytest
 
+from ._parcels import LEAK
 from ._served import MESSAGE, POLICY, Served, served
-from ._upstream_double import Say, Upstream, upstream
+from ._upstream_double import Say, Upstream
 
 LITELLM = os.environ.get("GUARDKIT_LITELLM") or shutil.which("litellm")
 pytestmark = [
     pytest.mark.skipif(
         LITELLM is None,
-        reason="NOT TESTED: no LiteLLM here; name its command in GUARDKIT_LITELLM",
+        reason="NOT TESTED: litellm is not on this machine: run `make integrations`",
     ),
     pytest.mark.timeout(180),  # it needs half a minute to start
 ]
 STARTS_S = 120.0
 MASTER = "sk-of-the-tests-0123456789abcdef0123456789abcdef"
-LEAK = "All is fine so far. FORBIDDEN is what nobody may read, and more."
 CALL = ("look_up", '{"order":"FORBIDDEN"}')
 
 CONFIG = """\
@@ -51,12 +51,6 @@ guardrails:
       default_on: true
       streaming_transform_mode: incremental_diff
 """
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from guardkit.server import new_key
+from tests.shared._server import Server, redis_server
 
-from ._redis import Redis, redis_server
 from ._served import Served, served
 from ._traffic import (
     AS_ADMIN,
@@ -68,7 +68,7 @@ class Pair(NamedTuple):
 
     one: Served
     two: Served
-    redis: Redis
+    redis: Server
     up: Upstream
     keys: dict[str, str]
     audits: tuple[Path, Path]
@@ -328,7 +328,7 @@ def test_what_lies_in_redis_says_nothing(tmp_path: Path) -> None:
             await one.ask(CHAT, chat("pay with 1234 5678 insult"), headers=own)
             asked = asyncio.create_task(one.ask(CHAT, chat("an odd and secret thing"), headers=own))
             await asyncio.sleep(0.7)
-            found = await asyncio.to_thread(_everything, pair.redis)
+            found = await asyncio.to_thread(pair.redis.everything)
             asked.cancel()
         assert len(found) > 200
         for word in (b"1234 5678", b"secret thing", b"session-with", b"acme", b"insult", b"CARD"):
@@ -338,13 +338,3 @@ def test_what_lies_in_redis_says_nothing(tmp_path: Path) -> None:
 
     with _pair(tmp_path) as pair:
         asyncio.run(play(pair))
-
-
-def _everything(server: Redis) -> bytes:
-    import redis
-
-    found: list[bytes] = []
-    with redis.Redis.from_url(server.url) as client:
-        for key in client.scan_iter():
-            found += [key, client.dump(key) or b""]
-    return b"\n".join(found)

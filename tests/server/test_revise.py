@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from ._served import Served, served
-from ._upstream_double import Say, Upstream, upstream
+from ._upstream_double import Say, Upstream
 
 POLICY = """\
 guardkit 1
@@ -31,12 +31,6 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/responses": {"input": "Am I?"},
     "/v1/completions": {"prompt": "Am I?"},
 }
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
 
 
 @pytest.fixture(scope="module")

@@ -10,29 +10,14 @@ from typing import Any
 import anthropic
 import pytest
 
+from ._parcels import ASKED, BAD, LEAK, TEXT
 from ._served import MESSAGE, POLICY, SESSIONS, served
 from ._upstream_double import Choices, Cut, Error, Gzipped, Raw, Say, Upstream, upstream
 
-TEXT = "Grüße: the parcel leaves on Tuesday 🚚."
-LEAK = "All is fine so far. FORBIDDEN is what nobody may read, and more."
 CALLS = (("find_order", '{"id":"A-1","lines":[1,2]}'), ("send", '{"to":"me@example.com"}'))
 FULL = Say(TEXT, CALLS, reasoning="They ask for a parcel.", chunk=3)
 SENT: Any = {"model": "m", "max_tokens": 99}
-ASKED: list[Any] = [{"role": "user", "content": "Where is my parcel?"}]
-BAD: list[Any] = [{"role": "user", "content": "Where is the FORBIDDEN one?"}]
 USED = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def url(up: Upstream) -> Iterator[str]:
-    with served(POLICY, upstream=up.url) as server:
-        yield server.url
 
 
 @pytest.fixture

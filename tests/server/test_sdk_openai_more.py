@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from ._served import MESSAGE, POLICY, served
-from ._upstream_double import Choices, Say, Upstream, upstream, vector
-
-TEXT = "Grüße: the parcel leaves on Tuesday 🚚."
-LEAK = "All is fine so far. FORBIDDEN is what nobody may read, and more."
-CALLS = (("find_order", '{"id": "A-1", "lines": [1, 2]}'), ("send", '{"to": "me@example.com"}'))
-FULL = Say(TEXT, CALLS, reasoning="They ask for a parcel.", chunk=3)
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def url(up: Upstream) -> Iterator[str]:
-    with served(POLICY, upstream=up.url) as server:
-        yield server.url
-
-
-@pytest.fixture
-def client(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="sk-client", max_retries=0) as made:
-        yield made
-
-
-@pytest.fixture
-def direct(up: Upstream) -> Iterator[openai.OpenAI]:
-    """The same client without anything between it and upstream."""
-    with openai.OpenAI(base_url=f"{up.url}/v1", api_key="sk-client", max_retries=0) as made:
-        yield made
+from ._parcels import CALLS, FULL, LEAK, TEXT
+from ._served import MESSAGE
+from ._upstream_double import Choices, Say, Upstream, vector
 
 
 def _known(reply: Any) -> Any:

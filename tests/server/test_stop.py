@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ._redis import redis_server
+from tests.shared._server import redis_server
+
 from ._served import POLICY, Served, served
 from ._traffic import CHAT, CHECK, Heard, Line, Lost, chat, exported, hear, until, verified
 from ._upstream_double import Asked, Endless, Say, Upstream, upstream

@@ -21,19 +21,13 @@ import openai
 import pytest
 
 from ._served import MESSAGE, POLICY, Served, served
-from ._upstream_double import Choices, Cut, Endless, Gzipped, Raw, Say, Sse, Upstream, upstream
+from ._upstream_double import Choices, Cut, Endless, Gzipped, Raw, Say, Sse, Upstream
 from ._upstream_items import ALL
 
 PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/messages")
 SECRET = "FORBIDDEN"
 TEXT = "Grüße: the parcel leaves on Tuesday 🚚, as it was said."
 Body = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
 
 
 @pytest.fixture(scope="module")

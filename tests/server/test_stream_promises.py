@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from ._served import MESSAGE, POLICY, START, Served, served
-from ._upstream_double import Choices, Say, Sse, Upstream, upstream
+from ._upstream_double import Choices, Say, Sse, Upstream
 from ._upstream_wire import event
 
 FINE = "All is fine so far. "
@@ -35,12 +35,6 @@ ENDS = {
     "/v1/messages": "event: message_stop",
 }
 SOON_S = 0.1
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upstream]:
-    with upstream() as double:
-        yield double
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pytest
 
+from ._parcels import CALLS, FULL, TEXT
 from ._upstream_double import (
     Choices,
     Cut,
@@ -29,9 +30,6 @@ from ._upstream_double import (
     vector,
 )
 
-TEXT = "Grüße: the parcel leaves on Tuesday 🚚."
-CALLS = (("find_order", '{"id": "A-1", "lines": [1, 2]}'), ("send", '{"to": "me@example.com"}'))
-FULL = Say(TEXT, CALLS, reasoning="They ask for a parcel.", chunk=3)
 ASKED: list[Any] = [{"role": "user", "content": "Where is it?"}]
 
 
