@@ -12,10 +12,10 @@ TRAFFIC := examples/demo/traffic.jsonl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench
+.PHONY: help demo test integrations lint bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'ARGS="..." goes to pytest: make test ARGS="-k stream". PYTHON=... picks the interpreter.'
 
 demo: $(STAMP) ## check a real policy, draw it, cost it, run its tests, judge some texts
@@ -28,6 +28,9 @@ demo: $(STAMP) ## check a real policy, draw it, cost it, run its tests, judge so
 
 test: $(STAMP) ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
+
+integrations: | $(BIN)/python ## run the adapters' tests, each against its real package
+	$(BIN)/python -m tests.integrations.environments $(ARGS)
 
 lint: $(STAMP) ## check lint rules, format and types
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
-"""What every test shares: goldens rewritten by one option, and a time limit per test.
+"""What every test shares: goldens rewritten by one option, a time limit per test, no silent skip.
 
 `golden(path, text)` compares a text with a file; `pytest --update-golden` rewrites the file.
-A test may take 60 seconds; `@pytest.mark.timeout(seconds)` says otherwise.
+A test may take 60 seconds; `@pytest.mark.timeout(seconds)` says otherwise. With `CI` set a test
+that is skipped fails, unless its reason begins as `MAY_SKIP` says: CI installs what tests need.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ GOLDEN = Path(__file__).parent / "golden"
 LIMIT_S = 60.0
 GRACE_S = 30.0
 """How long after its limit a test that holds the interpreter may go on before the run is ended."""
+MAY_SKIP = ("platform: ", "NOT TESTED: ")
+"""How a reason begins that CI takes: not for this system; a tool of another house is not here."""
 
 Golden = Callable[[Path | str, str], None]
 
 _rewritten = pytest.StashKey[list[Path]]()
 _terminal_fd = pytest.StashKey[int]()
+_in_ci = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_rewritten] = []
     config.stash[_terminal_fd] = os.dup(2)  # the real one: a test's own is captured
+    config.stash[_in_ci] = bool(os.environ.get("CI"))  # now: a test may set or drop it
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -94,6 +99,40 @@ def pytest_terminal_summary(
 ) -> None:
     for file in config.stash[_rewritten]:
         terminalreporter.write_line(f"rewrote {os.path.relpath(file, config.rootpath)}")
+
+
+# --- what may be skipped
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.config.stash[_in_ci]:
+        _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.config.stash[_in_ci]:
+        _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    # An expected failure is a skip too, to pytest.
+    if report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = said.removeprefix("Skipped: ")
+    if not reason.startswith(MAY_SKIP):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and CI has to run it: {reason}"
 
 
 # --- a limit per test

@@ -27,6 +27,7 @@ from guardkit.wire import (
     awaited,
     fault_body,
     read_json,
+    since,
     write_json,
 )
 from guardkit.wrap import Judgements
@@ -196,7 +197,8 @@ class HttpGuard:
                 "this policy remembers a conversation: say which with `session=`, or with the "
                 f"header `{SESSION}`"
             )
-        about = _About(dialect, asked, session, _given(self._choices.get("context"), asked) or {})
+        context = {**(_given(self._choices.get("context"), asked) or {}), **since(asked.body)}
+        about = _About(dialect, asked, session, context)
         if dialect.context == "prompt":
             about.prompt = self._prompt(session)
         return about

@@ -20,6 +20,7 @@ from guardkit.wire import (
     Translator,
     check_content,
     read_json,
+    since,
 )
 
 from ._exchange import Exchange, begin
@@ -102,17 +103,18 @@ class Proxy:
             asked,
             live.guard.digest,
             session,
-            self._facts(request),
+            self._facts(request, asked),
             Translator(self._dialect, asked, request.decision),
         )
         if self._dialect.context == "prompt":
             about.prompt = live.prompt(session, request.tenant.name)
         return about
 
-    def _facts(self, request: Request) -> Mapping[str, object]:
+    def _facts(self, request: Request, asked: Asked) -> Mapping[str, object]:
         given = request.headers.get(CONTEXT) if self._settings.trust_context else None
         facts = {} if given is None else read_json(given.encode("latin-1"), what="context")
-        return {**facts, "tenant": request.tenant.name, "dialect": self._dialect.name}
+        own = {"tenant": request.tenant.name, "dialect": self._dialect.name}
+        return {**facts, **own, **since(asked.body)}
 
     async def _served(self, about: Exchange, live: Live, stack: AsyncExitStack) -> Reply | Streamed:
         call = live.calls[self._dialect.name]

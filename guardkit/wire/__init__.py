@@ -1,6 +1,6 @@
 """How models are asked over HTTP: what of it is judged, and how what was judged is said."""
 
-from ._asked import Asked
+from ._asked import Asked, since
 from ._chat import Chat
 from ._completions import Completions
 from ._dialect import Dialect, Event, Family, Refused, Send, Unreadable, awaited, fault_body
@@ -37,5 +37,6 @@ __all__ = [
     "fault_body",
     "field_of",
     "read_json",
+    "since",
     "write_json",
 ]

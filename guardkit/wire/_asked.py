@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 from ._fault import Fault
@@ -40,6 +41,19 @@ class Asked:
         body.update(rest[1])
         body.update((name, text) for name, text in texts.items() if text is not None)
         return body
+
+
+def since(body: Mapping[str, Any]) -> dict[str, object]:
+    """What belongs to the context of a request whose conversation stands at the provider.
+
+    Its messages are new ones, however much they look like earlier ones of the session: with this
+    in their context they are not taken for those.
+    """
+    before = body.get("conversation")
+    if before:
+        return {"since": [before, token_hex(8)]}  # it says not where in the conversation
+    before = body.get("previous_response_id")
+    return {"since": before} if before else {}
 
 
 def take_apart(

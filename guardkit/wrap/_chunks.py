@@ -375,8 +375,12 @@ def _langchain(chunk: Any) -> Chunk:
         make = _langchain_call(chunk, call)
         name, arguments = word(call, "name"), word(call, "args")
         pieces.append(Piece(0, order if which is None else which, name, arguments, make))
-    said, left = _texts(put(chunk, bare))
+    bared = put(chunk, bare)
     ends = [0] if word(chunk, "chunk_position") == "last" else []
+    if any(part.kind != "text" or part.is_fixed for part in read_reply(bared).parts):
+        # A picture, a call that the provider ran, a key nobody knows: no piece of a text.
+        return Chunk([], pieces, list(ends), bared, True)
+    said, left = _texts(bared)
     rest = left if ends or not (said or pieces) else None
     return Chunk(said, pieces, list(ends), rest)
 

@@ -12,7 +12,7 @@ import enum
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from guardkit.errors import UsageError
 from guardkit.types import Surface
@@ -49,6 +49,13 @@ MODELS = frozenset({"assistant", "model", "ai", "AIMessageChunk"})
 OTHERS = TOOL_ROLES | MODELS | {"system", "developer"}
 """Whoever speaks in a conversation besides its user."""
 DOCUMENTS = frozenset({"document", "search_result", "retrieved"})
+HANDS: Final = {
+    "shell_call": "action",
+    "local_shell_call": "action",
+    "apply_patch_call": "operation",
+    "computer_call": "action",
+}
+"""Calls of tools that a dialect has of its own, by what they are to do."""
 CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use", "function_call", "mcp_call"})
 UNREAD = frozenset({
     "image", "image_url", "input_image", "audio", "input_audio", "output_audio", "file",
@@ -366,6 +373,8 @@ def _call_of(value: Any, kind: str, path: Path) -> Part | None:
         return _plain_call(value, path)
     if kind == "custom" and member(inner := member(value, "custom"), "input") is not None:
         return _plain_call(inner, (*path, "custom"))
+    if kind in HANDS and isinstance(inner := member(value, HANDS[kind]), Mapping):
+        return _call(kind.removesuffix("_call"), inner, (*path, HANDS[kind]))
     if kind in CALLS:
         key = "input" if member(value, "input", MISSING) is not MISSING else "arguments"
         return _call(word(value, "name"), member(value, key), (*path, key))

@@ -108,6 +108,9 @@ def found() -> dict[str, str | None]:
         "llama_index": sys.executable if _has("llama_index") else None,
         "mcp": sys.executable if _has("mcp") else None,
         "presidio": sys.executable if _has("presidio_analyzer") else None,
+        "ray": sys.executable if _has("ray") else None,
+        "pandas": sys.executable if _has("pandas") else None,
+        "polars": sys.executable if _has("polars") else None,
     }
 
 
@@ -121,6 +124,9 @@ ADVICE = {
     "llama_index": "run `make integrations`",
     "mcp": "run `make integrations`",
     "presidio": "run `make integrations`",
+    "ray": "run `make integrations`",
+    "pandas": "run `make integrations`",
+    "polars": "run `make integrations`",
 }
 
 

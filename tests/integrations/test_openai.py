@@ -270,6 +270,25 @@ def test_a_session_counts_a_retry_once(up: Upstream, plain: openai.OpenAI) -> No
         client.chat.completions.create(model="m", messages=more)
 
 
+def test_a_conversation_at_the_provider_is_continued_not_repeated(
+    up: Upstream, plain: openai.OpenAI
+) -> None:
+    """Only the new message is sent: the same words again are another message."""
+    policy = guard_of(WITH_MEMORY.replace("count stop", "count mask"))
+    for kept in ({"previous_response_id": "r2"}, {"conversation": "c1"}):
+        client = guarded(plain, policy, session=f"s {kept}")
+        said = {"role": "user", "content": "about NB-1234"}
+        sent: Any = {"model": "m", "input": [said]}
+        if "conversation" in kept:  # what stands there nobody here can read
+            with pytest.raises(guardkit.Blocked):
+                client.responses.create(**sent, **kept)
+            continue
+        client.responses.create(**sent, previous_response_id="r1")
+        client.responses.create(**sent, previous_response_id="r1")  # an attempt made again
+        with pytest.raises(guardkit.Blocked):
+            client.responses.create(**sent, **kept)
+
+
 def test_a_header_names_the_session_and_goes_no_further(up: Upstream, plain: openai.OpenAI) -> None:
     client = guarded(plain, guard_of(WITH_MEMORY))
     with pytest.raises(guardkit.UsageError, match="x-guardkit-session"):

@@ -27,6 +27,8 @@ CALLS: list[dict[str, Any]] = [
     {"type": "custom_tool_call", "call_id": "c", "name": "note", "input": "x", "namespace": "?"},
     {"type": "mcp_call", "id": "m", "name": "look", "arguments": "{}", "output": "?"},
     {"type": "tool_use", "id": "t", "name": "find", "input": {"a": "b"}, "caller": {"by": "?"}},
+    {"type": "shell_call", "call_id": "c", "action": {"commands": ["ls"]}, "note": "?"},
+    {"type": "apply_patch_call", "call_id": "c", "operation": {"path": "a"}, "note": "?"},
 ]
 
 

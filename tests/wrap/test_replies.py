@@ -201,6 +201,31 @@ def test_arguments_that_are_no_object_never_pass(guard: Scripted, written: str) 
     assert ("tool_call f", written) in guard.asked
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "said"),
+    [
+        ("shell_call", "action", {"commands": ["rm NB-1234"]}),
+        ("local_shell_call", "action", {"command": ["rm", "NB-1234"], "type": "exec"}),
+        ("apply_patch_call", "operation", {"type": "update_file", "path": "a", "diff": "NB-1234"}),
+        ("computer_call", "action", {"type": "type", "text": "NB-1234"}),
+    ],
+)
+def test_calls_of_tools_that_a_dialect_has_of_its_own(
+    guard: Scripted, kind: str, key: str, said: dict[str, Any]
+) -> None:
+    """What a shell, an editor or a screen is told to do is a call of it, not a text."""
+
+    def reply(arguments: dict[str, Any]) -> dict[str, Any]:
+        item = {"type": kind, "id": "i", "call_id": "c", "status": "completed", key: arguments}
+        return {"object": "response", "output": [item]}
+
+    wrapped = wrap(guard, lambda prompt: reply(said))
+    assert "NB-1234" not in str(wrapped("go"))
+    assert [ask for ask, _ in guard.asked if ask == f"tool_call {kind.removesuffix('_call')}"]
+    with pytest.raises(Blocked):
+        wrap(guard, lambda prompt: reply({**said, "more": "FORBIDDEN"}))("go")
+
+
 def test_no_arguments_are_an_empty_object(guard: Scripted) -> None:
     reply = completion("", tool_calls=[call("f", ""), call("g", None)])
     assert give(guard, reply) == reply

@@ -404,6 +404,21 @@ def test_langchain_chunks(guard: Scripted) -> None:
     assert relay(guard, chunks)[1] is not None
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}},
+        {"type": "server_tool_use", "name": "search", "input": {"query": "FORBIDDEN"}},
+        {"type": "text", "text": "well", "FORBIDDEN": 1},
+    ],
+)
+def test_langchain_chunks_hold_more_than_text(guard: Scripted, odd: dict[str, Any]) -> None:
+    said: list[Any] = [{"type": "text", "text": "so far"}, odd]
+    shown, ended = relay(guard, [Chunk(content="fine "), Chunk(content=said)])
+    assert ended is not None
+    assert "fine ".startswith("".join(chunk.content for chunk in shown))
+
+
 # --- closing
 
 
