@@ -17,7 +17,7 @@ from guardkit._util import contained
 from guardkit._util.contained import ContainmentError, Kind, read_contained, resolve_contained
 
 any_text = st.text(alphabet=st.characters(exclude_categories=()))
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file kinds")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="platform: file kinds of POSIX")
 
 
 @pytest.fixture(params=["by part", "plainly"])
@@ -195,12 +195,12 @@ def test_special_files_are_refused_without_waiting(
     assert kind_of(root, "sub") == "not-a-file"
 
 
-@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev")
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="platform: there is no /dev/zero")
 def test_devices_are_refused() -> None:
     assert kind_of(Path("/dev"), "zero") == "not-a-file"
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="platform: there is no /proc")
 def test_a_file_that_hides_its_size_is_bounded() -> None:
     assert kind_of(Path(f"/proc/{os.getpid()}"), "status", 8) == "too-large"
 

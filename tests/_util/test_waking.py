@@ -37,7 +37,7 @@ def test_a_signal_for_a_loop_that_is_gone_is_lost(backend: str) -> None:
     kept[0].set()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_things_are_made_anew_in_a_forked_process() -> None:
     class Thing:

@@ -1,4 +1,4 @@
-"""The shared fixtures keep their promises: goldens differ loudly, no test runs for ever."""
+"""The shared hooks keep their promises: goldens differ, skips are said, no test runs for ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 
-def run_tests(folder: Path, source: str, *options: str) -> tuple[int, str]:
+def run_tests(folder: Path, source: str, *options: str, ci: bool = False) -> tuple[int, str]:
     """Run one test file under our conftest; the exit status and what was printed."""
     shutil.copy(CONFTEST, folder / "conftest.py")
     (folder / "test_it.py").write_text(dedent(source), encoding="utf-8")
@@ -23,10 +23,11 @@ def run_tests(folder: Path, source: str, *options: str) -> tuple[int, str]:
         "[pytest]\naddopts = -q -p no:cacheprovider -p no:benchmark\nmarkers = timeout(seconds)\n",
         encoding="utf-8",
     )
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "CI")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=folder,
-        env={k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"},
+        env={**env, "CI": "true"} if ci else env,
         capture_output=True,
         text=True,
         timeout=50,
@@ -153,3 +154,76 @@ def test_a_call_that_holds_the_interpreter_ends_the_run(tmp_path: Path) -> None:
     assert status == 1
     assert "Timeout" in said
     assert "test_it" in said
+
+
+# --- what may be skipped
+
+SKIPS = {
+    "a mark": """
+        import pytest
+
+        @pytest.mark.skipif(True, reason="{reason}")
+        def test_it():
+            pass
+    """,
+    "a call": """
+        import pytest
+
+        def test_it(monkeypatch):
+            monkeypatch.delenv("CI", raising=False)
+            pytest.skip("{reason}")
+    """,
+    "a fixture": """
+        import pytest
+
+        @pytest.fixture
+        def server():
+            pytest.skip("{reason}")
+
+        def test_it(server):
+            pass
+    """,
+    "a file": """
+        import pytest
+
+        pytest.skip("{reason}", allow_module_level=True)
+    """,
+}
+
+
+@pytest.mark.parametrize("source", SKIPS.values(), ids=SKIPS)
+def test_ci_fails_what_is_skipped_and_says_why(tmp_path: Path, source: str) -> None:
+    source = source.format(reason="the server is not installed")
+    status, said = run_tests(tmp_path, source)
+    assert (status, "1 skipped" in said) == (5 if "module_level" in source else 0, True), said
+    status, said = run_tests(tmp_path, source, ci=True)
+    assert status in (1, 2)
+    assert "skipped, and CI has to run it: the server is not installed" in said
+    assert "1 skipped" not in said
+
+
+@pytest.mark.parametrize("reason", ["platform: nothing forks here", "NOT TESTED: no such tool"])
+@pytest.mark.parametrize("source", SKIPS.values(), ids=SKIPS)
+def test_ci_takes_a_skip_with_one_of_two_reasons(tmp_path: Path, source: str, reason: str) -> None:
+    status, said = run_tests(tmp_path, source.format(reason=reason), ci=True)
+    assert (status in (0, 5), "1 skipped" in said) == (True, True), said
+
+
+def test_ci_fails_a_test_whose_module_is_missing_and_no_other(tmp_path: Path) -> None:
+    source = """
+        import pytest
+
+        def test_missing():
+            pytest.importorskip("no_such_module")
+
+        def test_there():
+            pytest.importorskip("json")
+
+        @pytest.mark.xfail(strict=True)
+        def test_expected():
+            raise ValueError
+    """
+    status, said = run_tests(tmp_path, source, ci=True)
+    assert status == 1
+    assert "CI has to run it: could not import 'no_such_module'" in said
+    assert "1 failed, 1 passed, 1 xfailed" in said

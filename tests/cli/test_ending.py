@@ -407,7 +407,7 @@ def test_the_order_of_a_file_changes_nothing(tmp_path: Path) -> None:
     assert drawn[0] == drawn[1] != ""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="platform: there is no /dev/full")
 def test_a_full_disk_is_no_bug(small: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

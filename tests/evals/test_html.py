@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from html.parser import HTMLParser
 from random import Random
 
 import numpy as np
@@ -22,46 +21,11 @@ from guardkit.evals import (
     evaluate,
     scored,
 )
+from tests.pages._read import read
 
 from ._made import cases, policy
 
-EMPTY = {"meta", "link", "br", "input", "wbr", "path", "circle", "!doctype"}
-"""Elements that hold nothing: HTML's own, and those of a picture that close themselves."""
 NASTY = '</style><script>alert("1")</script>&\'x'
-
-
-class Page(HTMLParser):
-    """Sees that every element that is opened is closed, in the right order."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text += data
-
-
-def read(html: str) -> Page:
-    page = Page()
-    page.feed(html)
-    page.close()
-    assert page.open == []
-    return page
 
 
 def numbers(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]

@@ -16,6 +16,7 @@ import click
 import pytest
 
 import guardkit
+from guardkit.cli._main import app
 from guardkit.guard import loads
 from guardkit.server._counters import Counters
 from guardkit.server._exposition import joined, labelled
@@ -88,9 +89,6 @@ def run_by_kubernetes() -> list[str]:
 
 def parsed(command: list[str], folder: Path) -> dict[str, Any]:
     """What the command line of `guardkit serve` makes of it; files it names are put there first."""
-    pytest.importorskip("guardkit.cli._serve")
-    from guardkit.cli._main import app
-
     assert Path(command[0]).name == "guardkit"
     assert command[1] == "serve"
     arguments = []
@@ -150,7 +148,7 @@ def test_whoever_stops_the_server_waits_longer_than_it_drains(tmp_path: Path) ->
 def test_the_unit_is_one_for_systemd(tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not installed")
+        pytest.skip("platform: systemd-analyze is not installed")
     here = tmp_path / "guardkit.service"
     text = text_of("guardkit.service").replace("/opt/guardkit/bin/guardkit", "/bin/true")
     here.write_text(text, encoding="utf-8")

@@ -242,7 +242,7 @@ def test_both_guards_count_under_one_lock(old: Guard, new: Guard) -> None:
     assert new.memory_of("s", tenant="t")["session"]["turn"] == 1200
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 def test_both_guards_have_one_lock_in_a_forked_process() -> None:
     program = (
         "import os, threading\n"

@@ -17,6 +17,7 @@ from . import environments
 from ._tools import ROOT, found
 from .environments import BEGIN, END, SECTIONS, TESTED, Result, SectionError
 
+PAGE = "guardkit/docs/pages/how-to/integrations/index.md"
 OUTSIDE = {"garak", "promptfoo"}
 """Programs that people point at guardkit; no package of Python that an adapter stands on."""
 
@@ -68,10 +69,10 @@ def test_what_is_committed_was_run_for_every_section_and_passed() -> None:
 
 
 def test_the_table_is_what_was_run() -> None:
-    readme = (ROOT / "guardkit" / "integrations" / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
     told = json.loads(TESTED.read_text(encoding="utf-8"))
-    assert environments.with_table(readme, told) == readme, (
-        "python -m tests.integrations.environments --table guardkit/integrations/README.md"
+    assert environments.with_table(page, told) == page, (
+        f"python -m tests.integrations.environments --table {PAGE}"
     )
 
 

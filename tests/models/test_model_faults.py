@@ -114,7 +114,7 @@ def test_a_runtime_that_falls_back_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "CUDAExecutionProvider" in _device.runtime().get_available_providers():
-        pytest.skip("this runtime may have a GPU")
+        pytest.skip("platform: this runtime may have a GPU")
     monkeypatch.setattr(_device, "has_gpu", lambda runtime: True)
     folder = made.injection_dir(tmp_path / "m")
     with pytest.raises(BindError, match="fell back to the CPU"):

@@ -6,9 +6,9 @@ import re
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-EMPTY = {"meta", "br", "wbr", "path", "circle", "!doctype"}
+EMPTY = {"meta", "link", "br", "input", "wbr", "path", "circle", "!doctype"}
 """Elements that hold nothing: HTML's own, and those of a picture that close themselves."""
-TAGS = EMPTY | {
+TAGS = EMPTY - {"link", "input"} | {
     "html", "head", "title", "style", "body", "main", "header", "div", "h1", "h2", "h3", "p",
     "dl", "dt", "dd", "small", "section", "figure", "figcaption", "svg", "text", "table",
     "caption", "thead", "tbody", "tr", "th", "td", "span", "b", "i", "code", "footer",

@@ -404,7 +404,7 @@ def started(program: str, *arguments: str, **options: Any) -> subprocess.Popen[s
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 @pytest.mark.parametrize("is_made", [True, False])
 def test_four_processes_decide_each_text_once(tmp_path: Path, clock: Clock, is_made: bool) -> None:
     path = tmp_path / "holds.db"
@@ -615,7 +615,7 @@ READ_ONLY = """
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes bind nobody here")
+@pytest.mark.skipif(os.name != "posix", reason="platform: modes bind nobody here")
 def test_a_file_that_cannot_be_written_is_one_clear_error() -> None:
     # The usual folder of a test lies in one that only its owner may enter.
     with TemporaryDirectory() as folder:
@@ -674,7 +674,7 @@ FORKER = """
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 def test_a_forked_process_has_connections_of_its_own(tmp_path: Path) -> None:
     forker = started(FORKER, str(tmp_path / "holds.db"))
     told, _ = forker.communicate(timeout=30)

@@ -678,7 +678,7 @@ INTERRUPTED = """
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no such signal here")
+@pytest.mark.skipif(os.name != "posix", reason="platform: no such signal here")
 def test_an_interrupt_ends_the_wait_and_the_call() -> None:
     assert alone(INTERRUPTED).split() == ["interrupted", "True", "42"]
 
@@ -734,7 +734,7 @@ FORKED = """
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 def test_a_forked_process_starts_a_loop_of_its_own() -> None:
     assert alone(FORKED) == f"{[42] * 9 + [53, 7]} 41"
 

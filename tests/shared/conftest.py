@@ -8,14 +8,13 @@ import pytest
 
 from guardkit.shared import Shared
 
-from ._server import KEY, Server
+from ._server import KEY, Server, redis_server
 
 
 @pytest.fixture(scope="session")
-def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.kill()
+def one_server() -> Iterator[Server]:
+    with redis_server() as server:
+        yield server
 
 
 @pytest.fixture

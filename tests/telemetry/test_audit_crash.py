@@ -209,7 +209,7 @@ FORKS = """
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 @pytest.mark.parametrize("mode", ["durable", "fast"])
 def test_a_fork_writes_on(tmp_path: Path, mode: str) -> None:
     told, _ = (process := started(FORKS, tmp_path / "audit.db", mode)).communicate(timeout=30)
@@ -262,7 +262,7 @@ FILLS = """
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: the limit is one of Linux")
 def test_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
     told, _ = started(FILLS, path).communicate(timeout=50)
@@ -292,7 +292,7 @@ READ_ONLY = """
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes bind nobody here")
+@pytest.mark.skipif(os.name != "posix", reason="platform: modes bind nobody here")
 def test_a_log_that_cannot_be_written_is_one_clear_error() -> None:
     # The usual folder of a test lies in one that only its owner may enter.
     with TemporaryDirectory() as folder:

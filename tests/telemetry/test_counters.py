@@ -214,7 +214,7 @@ def test_many_threads_lose_no_count() -> None:
     assert sorted(alarm.monitor for alarm in alarms) == ["attacks", "stops"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: nothing forks here")
 def test_a_forked_process_goes_on_counting(tmp_path: Path) -> None:
     monitors = Monitors(plan_of(POLICY), alarms=())
     with monitors._lock:  # as if another thread counted at this moment

@@ -116,7 +116,7 @@ def test_cleaning_and_folding_twice_changes_nothing_at_length() -> None:
 
 
 needs_same_unicode = pytest.mark.skipif(
-    unicodedata.unidata_version != UNICODE_VERSION, reason="another version of Unicode"
+    unicodedata.unidata_version != UNICODE_VERSION, reason="platform: another version of Unicode"
 )
 
 

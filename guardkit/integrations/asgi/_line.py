@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 
 from ._bodies import MOST_REPLY, RawHeaders
 
@@ -132,21 +133,14 @@ class Line:
                 raise TooLarge
         return bytes(body)
 
-    async def skip(self) -> None:
-        """Read on to the end, of which nobody wants to know."""
-        try:
-            while await self.piece() is not None:
-                pass
-        except Unanswered:
-            pass
-
     def leave(self) -> None:
         """Read no more: whatever the app still says is lost, and what it does behind it goes on."""
         self._in.close()
+        self._out.close()
 
     def cut(self) -> None:
         """Read no more, and stop the app."""
-        self._in.close()
+        self.leave()
         self._work.cancel()
 
     async def _next(self) -> Message:
