@@ -18,6 +18,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("init", "Write a starter policy with tests, and a CI workflow"),
             ("check", "Say everything that is wrong with a policy, and what it guards"),
             ("fmt", "Put policies into the one style"),
+            ("lsp", "Serve editors: findings, completion, renaming, tests"),
         ),
     ),
     (

@@ -116,7 +116,7 @@ class Disk:
             home = _Home(user_home.root, PurePosixPath(path).parent, user_home.prefix)
             base = PurePosixPath(user.path.removeprefix("std:")).parent
             shown = user_home.prefix + (base / name.removeprefix("./")).as_posix()
-        made = decode(shown, self._read(home.root, path, MAX_POLICY_BYTES))
+        made = decode(shown, self.bytes_of(home.root, path, MAX_POLICY_BYTES))
         if isinstance(made, Diagnostic):
             raise LibraryError("not-text")
         self._homes[shown] = home
@@ -125,15 +125,19 @@ class Disk:
     def data(self, name: str, user: Source) -> Data:
         home = self._homes[user.path]
         path = (home.folder / name).as_posix()
-        content = self._read(home.root, path, MAX_DATA_BYTES)
+        content = self.bytes_of(home.root, path, MAX_DATA_BYTES)
         return Data(home.prefix + path, content)
 
     def folder(self, name: str, user: Source) -> str:
         home = self._homes[user.path]
         return home.prefix + (home.folder / name).as_posix()
 
-    @staticmethod
-    def _read(root: Path, path: str, limit: int) -> bytes:
+    def bytes_of(self, root: Path, path: str, limit: int) -> bytes:
+        """The bytes of one file inside `root`; an editor reads what is open instead.
+
+        Raises:
+            LibraryError: There is no such file that may be read.
+        """
         try:
             return read_contained(root, path, limit)
         except ContainmentError as error:

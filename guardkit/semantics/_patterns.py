@@ -38,8 +38,32 @@ class Compiled:
     width: int
 
 
+MOST_KEPT = 4_096
+_CLEAN: dict[tuple[str, str], Compiled] = {}
+"""Patterns that nobody had anything to say about: an editor checks the same ones at every key."""
+
+
 def compile_pattern(scope: Scope, node: ast.Pattern) -> Compiled | None:
     """Compile one literal; reports what RE2 or the language refuses, and lints the rest."""
+    key = (node.source, node.flags)
+    clean = _CLEAN.get(key)
+    if clean is not None:
+        return clean
+    before = len(scope.report)
+    made = _compiled(scope, node)
+    if made is not None and len(scope.report) == before:
+        if len(_CLEAN) >= MOST_KEPT:
+            _CLEAN.clear()
+        _CLEAN[key] = made
+    return made
+
+
+def forget() -> None:
+    """Compile everything anew from here on, for who measures what it costs."""
+    _CLEAN.clear()
+
+
+def _compiled(scope: Scope, node: ast.Pattern) -> Compiled | None:
     unknown = [flag for flag in node.flags if flag not in FLAGS]
     if unknown:
         end = node.span.end

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from guardkit.diagnostics import Diagnostic, Edit, Fix, Place, Source, Span, diagnose, nearest
@@ -23,6 +24,7 @@ EDITION = 1
 MAX_CHARS = 1_000_000
 MAX_DEPTH = 64
 MAX_ERRORS = 100
+MOST_KEPT_CHARS = 65_536
 
 MAX_DECLARATION_CHARS = 100_000
 
@@ -53,6 +55,21 @@ def parse(source: Source) -> Parsed:
     could not. Never raises for any text. INVARIANT: a rejected text has a diagnostic whose span
     lies inside it.
     """
+    return _kept(source) if len(source.text) <= MOST_KEPT_CHARS else _parsed(source)
+
+
+@lru_cache(maxsize=16)
+def _kept(source: Source) -> Parsed:
+    """An editor asks about a text several times, and about its modules at every key."""
+    return _parsed(source)
+
+
+def forget() -> None:
+    """Parse everything anew from here on, for who measures what it costs."""
+    _kept.cache_clear()
+
+
+def _parsed(source: Source) -> Parsed:
     text = source.text
     if len(text) > MAX_CHARS:
         return _refused(source, _too_large(source))
