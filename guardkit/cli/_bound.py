@@ -24,6 +24,8 @@ def bound_file(
     std: Path | None,
     packs: Installed | None = None,
     overlay: Path | None = None,
+    *,
+    device: str = "auto",
 ) -> Guard | None:
     """The guard of a policy file, or None when there is none and people have been told why."""
     path = policy_path(name)
@@ -31,7 +33,9 @@ def bound_file(
     if plan is None:
         return None
     try:
-        machine = Machine(data_of(path.parent, std, packs), folder=folder_of(path.parent, std))
+        machine = Machine(
+            data_of(path.parent, std, packs), folder=folder_of(path.parent, std), device=device
+        )
         return Guard(plan, catalog=CATALOG, machine=machine)
     except BindError as error:
         for problem in error.problems:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         BrokenRow,
         Case,
         case_file,
+        case_of,
+        cases_from,
         cases_in,
         cases_of,
         text_of,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     )
     from ._guard import Guard
     from ._load import load, loads
-    from ._replay import Recorded, Replayed, Shift, judged, replay
+    from ._replay import Recorded, Replayed, Shift, ajudged, judged, judged_all, replay
     from ._scan import scan
     from ._unheard import unheard
 
@@ -57,7 +59,10 @@ __all__ = [
     "Replayed",
     "Shift",
     "active_rules",
+    "ajudged",
     "case_file",
+    "case_of",
+    "cases_from",
     "cases_in",
     "cases_of",
     "compile_file",
@@ -66,6 +71,7 @@ __all__ = [
     "folder_of",
     "installed",
     "judged",
+    "judged_all",
     "load",
     "loads",
     "means_of",
@@ -90,6 +96,8 @@ __getattr__ = _loader(
             "BrokenRow",
             "Case",
             "case_file",
+            "case_of",
+            "cases_from",
             "cases_in",
             "cases_of",
             "text_of",
@@ -97,7 +105,7 @@ __getattr__ = _loader(
         ),
         "_guard": ("Guard",),
         "_load": ("load", "loads"),
-        "_replay": ("Recorded", "Replayed", "Shift", "judged", "replay"),
+        "_replay": ("Recorded", "Replayed", "Shift", "ajudged", "judged", "judged_all", "replay"),
         "_scan": ("scan",),
         "_unheard": ("unheard",),
     },

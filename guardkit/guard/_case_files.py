@@ -84,13 +84,37 @@ def cases_of(path: Path, on: Surface) -> Iterator[Case | BrokenRow]:
     shown = visible(path.as_posix())
     try:
         with path.open("rb") as file:  # that a file is missing is said before what would read it
-            for row in _rows(file, path.name, shown):
-                yield _case(row, f"{path.name}:{row.line}", on)
+            yield from cases_from(file, path.name, shown, on)
+    except OSError as error:
+        raise UsageError(f"`{shown}` cannot be read: {_reason(error)}") from None
+
+
+def cases_from(
+    file: BinaryIO, name: str, shown: str, on: Surface, *, field: str = "text", skip: int = 0
+) -> Iterator[Case | BrokenRow]:
+    """The cases of a file that is open; see `cases_of`.
+
+    Args:
+        file: The file, from its start.
+        name: What says its kind by its end, and what the ids of rows without one begin with.
+        shown: What an error calls it.
+        on: The surface of rows that name none.
+        field: Where a row has its text.
+        skip: Rows at the start that are passed over unread.
+
+    Raises:
+        UsageError: It is no such file, or is cut off.
+        OSError: It cannot be read.
+    """
+    try:
+        for row in _rows(file, name, shown, field, skip):
+            yield case_of(row.given, f"{name}:{row.line}", row.line, on, field, why=row.why)
     except gzip.BadGzipFile:
         raise UsageError(f"`{shown}` is no whole gzip file") from None
-    except OSError as error:
-        why = (error.strerror or "it is no file of rows").lower()
-        raise UsageError(f"`{shown}` cannot be read: {why}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "it is no file of rows").lower()
 
 
 def cases_in(content: bytes, name: str, on: Surface) -> Iterator[Case | BrokenRow]:
@@ -111,7 +135,7 @@ def cases_in(content: bytes, name: str, on: Surface) -> Iterator[Case | BrokenRo
             room -= row.size
             if room < 0:
                 raise UsageError(f"`{shown}` unpacks to more than {MAX_DATA_BYTES // 10**6} MB")
-            yield _case(row, f"line {row.line}", on)
+            yield case_of(row.given, f"line {row.line}", row.line, on, why=row.why)
     except OSError:
         raise UsageError(f"`{shown}` is no whole gzip file") from None
 
@@ -142,31 +166,42 @@ def _text(id: str, line: int, content: bytes, on: Surface) -> Case | BrokenRow:
 # --- from a row to a case
 
 
-def _case(row: _Row, where: str, on: Surface) -> Case | BrokenRow:
-    given = row.given
-    why = row.why or _fault(given)
+def case_of(
+    given: object, where: str, line: int, on: Surface, field: str = "text", *, why: str = ""
+) -> Case | BrokenRow:
+    """A row as a case.
+
+    Args:
+        given: What stands in it.
+        where: Its id where it has none of its own.
+        line: Its number in the file.
+        on: Its surface where it names none.
+        field: Where it has its text.
+        why: Why it is no case, where that is known already.
+    """
+    why = why or _fault(given, field)
     if why or not isinstance(given, dict):
-        return BrokenRow(where, row.line, why)
+        return BrokenRow(where, line, why)
     id = given.get("id")
     return Case(
         where if id is None else str(id),
-        given["text"],
+        given[field],
         on if given.get("on") is None else given["on"],
         given.get("context"),
         given.get("session"),
         given.get("tool"),
         given.get("label"),
-        row.line,
+        line,
         given,
     )
 
 
-def _fault(given: object) -> str:
+def _fault(given: object, field: str) -> str:
     """Why a row is no case; empty if it is one."""
     if not isinstance(given, dict):
         return "it is no object"
-    if not isinstance(given.get("text"), str):
-        return "it has no `text`"
+    if not isinstance(given.get(field), str):
+        return f"it has no `{visible(field)}`"
     surface = given.get("on")
     if surface is not None and (surface not in SURFACES or surface == "conversation"):
         return "`on` names no surface"
@@ -197,14 +232,20 @@ class _Row(NamedTuple):
     why: str = ""
 
 
-def _rows(file: BinaryIO, name: str, shown: str) -> Iterator[_Row]:
+def _rows(
+    file: BinaryIO, name: str, shown: str, field: str = "text", skip: int = 0
+) -> Iterator[_Row]:
     if name.endswith(".parquet"):
-        yield from _parquet(file, shown)
+        yield from _parquet(file, shown, field, skip)
         return
     lines = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if name.endswith(".gz") else file
     try:
         for number, line in _lines(lines):
-            if line.strip():
+            if not line.strip():
+                continue
+            if skip:
+                skip -= 1
+            else:
                 yield _json(number, line)
     except (EOFError, zlib.error):
         raise gzip.BadGzipFile from None
@@ -234,25 +275,37 @@ def _json(number: int, line: bytes) -> _Row:
     return _Row(number, len(line), given)
 
 
-def _parquet(file: BinaryIO, shown: str) -> Iterator[_Row]:
+def _parquet(file: BinaryIO, shown: str, field: str, skip: int) -> Iterator[_Row]:
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         advice = "to read it: pip install 'guardkit[parquet]'"
         raise UsageError(f"`{shown}` is Parquet; {advice}") from None
-    number = 0
     try:
         table = parquet.ParquetFile(file)
-        known = [name for name in table.schema_arrow.names if name in _FIELDS]
-        for batch in table.iter_batches(batch_size=_AT_ONCE, columns=known):
+        known = [name for name in table.schema_arrow.names if name in _FIELDS or name == field]
+        number, groups = _passed(table.metadata, skip)
+        for batch in table.iter_batches(batch_size=_AT_ONCE, row_groups=groups, columns=known):
             size = batch.nbytes // max(batch.num_rows, 1)
             for given in _dicts(batch):
                 number += 1
-                yield _Row(number, size, given, "" if given is not None else _NO_TEXT)
+                if number > skip:
+                    yield _Row(number, size, given, "" if given is not None else _NO_TEXT)
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UsageError(f"`{shown}` is not Parquet") from None
+
+
+def _passed(metadata: Any, skip: int) -> tuple[int, list[int]]:
+    """How many rows lie in the groups before the first that matters, and the groups from there."""
+    before = 0
+    for number in range(metadata.num_row_groups):
+        rows = metadata.row_group(number).num_rows
+        if before + rows > skip:
+            return before, list(range(number, metadata.num_row_groups))
+        before += rows
+    return before, []
 
 
 def _dicts(batch: Any) -> list[dict[str, object] | None]:  # of a package that may not be there

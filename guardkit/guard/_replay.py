@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypedDict, TypeVar
+
+import anyio
 
 from guardkit.errors import UsageError
+from guardkit.runtime import Bridge
 from guardkit.types import STRENGTH, Surface, Verdict
 
 from ._guard import Guard
@@ -16,6 +20,8 @@ Shift = Literal["same", "weaker", "stronger", "unjudged"]
 
 _ALONE = "recorded texts without a session"
 """The tenant of texts that name no session: no recorded session can be theirs."""
+_AT_ONCE: Final = 32
+"""Texts under way together where no budget is declared."""
 
 
 class Recorded(Protocol):
@@ -101,27 +107,112 @@ def judged(
     guard: Guard, case: Recorded, *, context: Mapping[str, object] | None = None
 ) -> Verdict | str:
     """The verdict on a recorded case, or why there is none. Nobody has to approve what it holds."""
-    alone = case.session is None
-    session, tenant = (case.session, "") if case.session is not None else (_own(case), _ALONE)
-    facts = {**(context or {}), **(case.context or {})}
+    around = _around(guard, case, context)
     try:
-        verdict = guard.check(
-            case.text,
-            on=case.on,
-            context=facts or None,
-            session=session,
-            tenant=tenant,
-            tool=case.tool,
-        )
+        return _let_go(guard, guard.check(case.text, **around))
     except UsageError as error:
         return str(error)
     finally:
-        if alone:
-            guard.forget(session, tenant=tenant)
+        _forget(guard, case, around)
+
+
+async def ajudged(
+    guard: Guard, case: Recorded, *, context: Mapping[str, object] | None = None
+) -> Verdict | str:
+    """The verdict on a recorded case, awaiting the checks that call out; see `judged`."""
+    around = _around(guard, case, context)
+    try:
+        return _let_go(guard, await guard.acheck(case.text, **around))
+    except UsageError as error:
+        return str(error)
+    finally:
+        _forget(guard, case, around)
+
+
+def judged_all(
+    guard: Guard, cases: Sequence[Recorded], *, context: Mapping[str, object] | None = None
+) -> list[Verdict | str]:
+    """The verdict on each of some cases that have nothing to do with each other.
+
+    Where models or functions of the program are asked, several texts are under way at once: a
+    model that can reads them together. A text whose checks could not all answer beside others is
+    judged once more by itself, so that no verdict depends on its neighbours.
+
+    Args:
+        guard: The guard.
+        cases: The texts. Of one session there must not be two if the policy remembers sessions.
+        context: Facts for cases that do not say otherwise.
+    """
+    if len(cases) < 2 or not guard.bound.calling:
+        return [judged(guard, case, context=context) for case in cases]
+    # Who waits for others may be late for its budget: then no more than the machine can do.
+    at_once = 2 * (os.cpu_count() or 1) if guard.plan.limits.budgets else _AT_ONCE
+    made = Bridge.run(_side_by_side, guard, cases, context, at_once)
+    return [
+        judged(guard, case, context=context)
+        if isinstance(verdict, Verdict) and verdict.unknown
+        else verdict
+        for case, verdict in zip(cases, made, strict=True)
+    ]
+
+
+async def _side_by_side(
+    guard: Guard,
+    cases: Sequence[Recorded],
+    context: Mapping[str, object] | None,
+    at_once: int,
+) -> list[Verdict | str]:
+    made: dict[int, Verdict | str] = {}
+    waiting = enumerate(cases)
+
+    async def judge() -> None:
+        for number, case in waiting:
+            made[number] = await ajudged(guard, case, context=context)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(min(at_once, len(cases))):
+            group.start_soon(judge)
+    return [made[number] for number in range(len(cases))]
+
+
+class _Around(TypedDict):
+    """What stands around a recorded text; see `Guard.check`."""
+
+    on: Surface
+    context: Mapping[str, object] | None
+    session: str | None
+    tenant: str
+    tool: str | None
+
+
+def _around(guard: Guard, case: Recorded, context: Mapping[str, object] | None) -> _Around:
+    session, tenant = case.session, ""
+    if session is None:
+        # What neither remembers sessions nor has shares of them asks for none.
+        engine = guard.bound.engine
+        is_asked = engine.needs_session or engine.shares
+        session, tenant = (_own(case) if is_asked else None), _ALONE
+    facts = {**(context or {}), **(case.context or {})} if context or case.context else None
+    return {
+        "on": case.on,
+        "context": facts,
+        "session": session,
+        "tenant": tenant,
+        "tool": case.tool,
+    }
+
+
+def _let_go(guard: Guard, verdict: Verdict) -> Verdict:
     if verdict.hold is not None:
         # Nothing will be delivered, and a queue that filled up would block.
         guard.holds.deny(verdict.hold, "recorded")
     return verdict
+
+
+def _forget(guard: Guard, case: Recorded, around: _Around) -> None:
+    session = around["session"]
+    if case.session is None and session is not None:
+        guard.forget(session, tenant=around["tenant"])
 
 
 def _own(case: Recorded) -> str:
