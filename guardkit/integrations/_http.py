@@ -33,6 +33,7 @@ from guardkit.wire import (
 from guardkit.wrap import Judgements
 
 from ._target import guard_of
+from ._third_party import third_party
 
 SESSION: Final = "x-guardkit-session"
 """The header of a request that names its session. It is not sent on."""
@@ -91,10 +92,11 @@ class HttpGuard:
 
     Raises:
         PolicyError: The policy is wrong.
-        BindError: This machine cannot run it.
+        BindError: This machine cannot run it, or `orjson` is missing.
     """
 
     def __init__(self, policy: str | Guard | None, choices: Chosen) -> None:
+        third_party("orjson", "httpx2")  # now, not in the first call
         self.guard = guard_of(policy)
         self._choices = choices
         self._known = Judgements()

@@ -15,6 +15,14 @@ import anyio
 import anyio.to_thread
 
 from guardkit.errors import AuditError, CheckError, UsageError
+from guardkit.judging import (
+    NOT_JUDGED,
+    UNREADABLE,
+    Asking,
+    Whose,
+    judge_reply,
+    judge_request,
+)
 from guardkit.shared import Busy
 from guardkit.types import Finding, Verdict, strongest
 from guardkit.wire import (
@@ -31,7 +39,6 @@ from guardkit.wire import (
 
 from ._exchange import number
 from ._http import GONE, Handler, Reply, Request
-from ._judging import Asking, Whose, judge_reply, judge_request
 from ._policies import Live, Policies
 from ._question import Question
 from ._settings import Settings
@@ -41,8 +48,6 @@ from ._wire import ClientLeft
 MOST_ITEMS: Final = 256
 AT_ONCE: Final = 8
 """So many items of a batch are judged at the same time."""
-NOT_JUDGED: Final = "the request could not be judged"
-UNREADABLE: Final = "the request holds something that cannot be read, and so cannot be judged"
 
 
 Tell = Callable[[Request, str, End], object]

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, Final
 
 from guardkit._util.forks import renewed_after_fork
+from guardkit.judging import UNJUDGED
 from guardkit.telemetry import (
     BUCKETS,
     Family,
@@ -30,7 +31,7 @@ from guardkit.telemetry import (
 from guardkit.types import ACTIONS
 
 OTHER: Final = "other"
-NOT_JUDGED: Final = "none"
+NOT_JUDGED: Final = UNJUDGED
 """The action of a request that came to no verdict: `/healthz`, a malformed body."""
 
 ROUTES: Final = (

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from guardkit.judging import Whose
 from guardkit.runtime import MAX_CHARS
 from guardkit.types import SURFACES, Surface
 from guardkit.wire import Fault, UnknownField
 
 from ._http import Request
-from ._judging import Whose
 from ._policies import Live
 
 UNITS: Final = ("utf8", "utf16")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from guardkit.judging import PHASES
 from guardkit.types import ACTIONS, SURFACES
 
 from ._checks import MOST_ITEMS
-from ._litellm import PHASES
 from ._question import SURFACES_OF, UNITS
 
 Schema = dict[str, Any]

@@ -9,7 +9,7 @@ from ._fault import EVENTS, JSON, Fault, Headers
 from ._json import check_content, read_json, write_json
 from ._messages import Messages
 from ._responses import Responses
-from ._sse import event_bytes
+from ._sse import BrokenStream, EventReader, event_bytes
 from ._translator import Cut, Translator
 from ._unknown_field import UnknownField, field_of
 
@@ -20,9 +20,11 @@ __all__ = [
     "EVENTS",
     "JSON",
     "Asked",
+    "BrokenStream",
     "Cut",
     "Dialect",
     "Event",
+    "EventReader",
     "Family",
     "Fault",
     "Headers",

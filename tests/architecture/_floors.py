@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("plan", "models"),
     ("checks", "packs", "runtime", "telemetry", "wire", "wrap"),
     ("guard", "shared"),
+    ("judging",),
     (
         "integrations",
         "server",

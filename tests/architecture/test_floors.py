@@ -73,7 +73,7 @@ def only_offence(rule: Rule, package: Path) -> str:
     [
         ("from guardkit.guard import load", "imports `guard` (floor 6) from floor 4"),
         ("from guardkit.models import Model", "imports `models` (floor 4) from floor 4"),
-        ("def late():\n    from guardkit.cli import main", "imports `cli` (floor 8) from floor 4"),
+        ("def late():\n    from guardkit.cli import main", "imports `cli` (floor 9) from floor 4"),
         (
             "import typing\nif typing.TYPE_CHECKING:\n    from guardkit.runtime import Engine",
             "imports `runtime` (floor 5) from floor 4",

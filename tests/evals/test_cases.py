@@ -197,7 +197,11 @@ def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("a.txt", b"", "a.txt` is no file of texts: those end in .jsonl, "),
         ("a.jsonl", b"\x00\x01\xff\xfe", "a.jsonl:1: it is not UTF-8"),
         ("a.jsonl.gz", b"no gzip at all", "a.jsonl.gz` is no whole gzip file"),
-        ("a.jsonl.gz", gzip.compress(b'{"text": "a", "label": 1}\n' * 99)[:-9], "no whole gzip"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"text": "a", "label": 1}\n' * 99, mtime=0)[:-9],
+            "no whole gzip",
+        ),
         ("a.parquet", b"PAR1 or not", "a.parquet` is not Parquet"),
     ],
 )

@@ -230,8 +230,16 @@ def test_an_id_may_be_anything(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("a.jsonl.gz", b"no gzip", "is no whole gzip file"),
-        ("a.jsonl.gz", gzip.compress(lines({"text": SECRET}) * 99)[:-9], "is no whole gzip file"),
-        ("a.jsonl.gz", gzip.compress(lines(ROW))[:12] + b"\xff" * 20, "is no whole gzip file"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(lines({"text": SECRET}) * 99, mtime=0)[:-9],
+            "is no whole gzip file",
+        ),
+        (
+            "a.jsonl.gz",
+            gzip.compress(lines(ROW), mtime=0)[:12] + b"\xff" * 20,
+            "is no whole gzip file",
+        ),
         ("a.parquet", b"PAR1 or not", "is not Parquet"),
         ("a.parquet", b"", "is not Parquet"),
     ],

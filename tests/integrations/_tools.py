@@ -109,6 +109,8 @@ def found() -> dict[str, str | None]:
         "mcp": sys.executable if _has("mcp") else None,
         "presidio": sys.executable if _has("presidio_analyzer") else None,
         "ray": sys.executable if _has("ray") else None,
+        "litellm": sys.executable if _has("litellm") and _has("backoff") else None,
+        "asgi": sys.executable if _has("fastapi") and _has("uvicorn") else None,
         "pandas": sys.executable if _has("pandas") else None,
         "polars": sys.executable if _has("polars") else None,
     }
@@ -125,6 +127,8 @@ ADVICE = {
     "mcp": "run `make integrations`",
     "presidio": "run `make integrations`",
     "ray": "run `make integrations`",
+    "litellm": "run `make integrations`",
+    "asgi": "run `make integrations`",
     "pandas": "run `make integrations`",
     "polars": "run `make integrations`",
 }

@@ -170,6 +170,7 @@ def test_a_million_texts(tmp_path: Path, policy: Path, cluster: Any) -> None:
     same_on_ray(tmp_path, policy, *files, rows=1_000_000)
 
 
+@pytest.mark.full
 def test_sessions_are_one_conversation(tmp_path: Path, policy: Path, cluster: Any) -> None:
     policy.write_text(REMEMBERS, encoding="utf-8")
     data = corpus_file(tmp_path / "a.jsonl", 4_000)
@@ -218,6 +219,7 @@ def test_an_actor_that_is_killed_loses_and_repeats_nothing(
     assert not differences(tmp_path / "here.jsonl", out)
 
 
+@pytest.mark.full
 def test_stopped_and_gone_on_with(tmp_path: Path, policy: Path, cluster: Any) -> None:
     files = [corpus_file(tmp_path / f"{n}.jsonl", 2_000, first=n * 2_000) for n in range(3)]
     out = tmp_path / "out.jsonl"
@@ -260,6 +262,7 @@ def test_standard_input_stays_here(tmp_path: Path, policy: Path, cluster: Any) -
         list(run)
 
 
+@pytest.mark.full
 def test_the_command(tmp_path: Path, policy: Path) -> None:
     """With a cluster of its own, which is gone when it ends."""
     data = corpus_file(tmp_path / "a.jsonl", 1_000)

@@ -10,8 +10,7 @@ import pytest
 
 from guardkit.errors import AuditError
 from guardkit.guard import Guard
-from guardkit.server._judging import Whose
-from guardkit.server._litellm import held_back
+from guardkit.judging import Whose, held_back
 from guardkit.server._tenant import Tenant
 
 from ._decide import LITELLM, STOPPED, Deciding, deciding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, Literal
 
 from guardkit.errors import UsageError
@@ -12,6 +12,12 @@ from guardkit.wire import EVENTS, Fault, read_json
 RawHeaders = list[tuple[bytes, bytes]]
 Kind = Literal["json", "text", "events", "unread"]
 
+FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"trailer"})
+OF_BYTES: Final = FRAMING | {
+    b"accept-ranges", b"content-digest", b"content-encoding", b"content-md5", b"digest", b"etag",
+    b"repr-digest",
+}  # fmt: skip
+"""Headers of a reply that are true of other bytes."""
 MOST_REPLY: Final = 32 * 2**20
 """Bytes of a reply that has to be whole before anything of it can be shown."""
 MOST_REPLY_WORK: Final = 1_000_000
@@ -71,14 +77,14 @@ def read_value(body: bytes, *, what: str = "body", most: int | None = None) -> A
 
 # --- every string
 
+Strings = dict[str, list[Any]]
+"""A list of strings is all that a guard sees of a value: no name of a field makes an id or a role
+of what stands in it."""
 
-def strings_of(value: Any) -> list[Any]:
-    """Every string of a JSON value, names of fields included, in order.
 
-    A list of strings is all that a guard sees of it: no name of a field makes an id or a role of
-    what stands in it. The number in front keeps it from being anything else.
-    """
-    return [0, *_strings(value)]
+def strings_of(value: Any) -> Strings:
+    """Every string of a JSON value, names of fields included, in order."""
+    return {"data": list(_strings(value))}
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -93,15 +99,13 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-def with_strings(value: Any, strings: Iterable[Any]) -> Any:
+def with_strings(value: Any, strings: Strings) -> Any:
     """A JSON value with other strings in the same places.
 
     Raises:
         UsageError: The name of a field is another one now.
     """
-    given = iter(strings)
-    next(given)
-    return _put(value, given)
+    return _put(value, iter(strings["data"]))
 
 
 def _put(value: Any, strings: Iterator[str]) -> Any:

@@ -49,6 +49,8 @@ class Events:
     def __init__(self) -> None:
         self._reader = EventReader()
         self._number = 0
+        self.closing = b""
+        """What stands behind the last text, whenever that may be shown."""
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
         """What is to be judged of the events that are complete with `data`.
@@ -58,8 +60,22 @@ class Events:
         """
         try:
             for event in self._reader.feed(data):
-                yield self._chunk(event.kind, event.data)
+                if event.data == DONE:
+                    self.closing = bytes_of("", DONE)
+                else:
+                    yield self._chunk(event.kind, event.data)
         except (BrokenStream, Fault):
+            raise Unreadable from None
+
+    def finish(self) -> None:
+        """Say that no more bytes come. An event without its end is dropped, as by every reader.
+
+        Raises:
+            Unreadable: The last bytes could not be read.
+        """
+        try:
+            self._reader.finish()
+        except BrokenStream:
             raise Unreadable from None
 
     def _chunk(self, kind: str, data: str) -> Chunk:
@@ -67,8 +83,8 @@ class Events:
             raise Unreadable
         place = Place(self._number)
         self._number += 1
-        value, is_json = (None, False) if data == DONE else _value_of(data)
-        place.said = Said(kind, DONE if value is None and not is_json else value, is_json, {})
+        value, is_json = _value_of(data)
+        place.said = Said(kind, value, is_json, {})
         chunk: Chunk = {"index": place}
         for path, text in _leaves(value, ()):
             if text is None or _is_label(path, text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import anyio
@@ -111,13 +111,6 @@ class Line:
     def has_ended(self) -> bool:
         """Whether the last piece came."""
         return self._has_ended
-
-    async def pieces(self, first: bytes = b"") -> AsyncGenerator[bytes, None]:
-        """What is left of the body, behind what was read of it."""
-        if first:
-            yield first
-        while (piece := await self.piece()) is not None:
-            yield piece
 
     async def whole(self, most: float = MOST_REPLY) -> bytes:
         """The whole body.

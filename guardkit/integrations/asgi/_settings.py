@@ -16,10 +16,13 @@ from guardkit.wire import Fault
 from guardkit.wrap import Judgements
 
 from .._http import SESSION, Chosen, HttpGuard
+from .._third_party import third_party
 from ._bodies import header
 from ._line import Scope
 
 Facts = Mapping[str, object]
+PLAIN: Final = "http"
+"""The dialect, for rules, of what is in none."""
 MOST_FIELDS: Final = 1_000
 _SESSION = re.compile(r"[\x21-\x7e]{1,200}\Z")
 _SLASHES = re.compile(r"/+")
@@ -33,6 +36,10 @@ class About(Protocol):
 
     def saw(self, verdict: Verdict) -> None:
         """A verdict that is more than a pass."""
+
+
+class Answers(Protocol):
+    """Who asks the app."""
 
     async def answered(self, texts: list[Any], other_text: list[Any]) -> Any:
         """What the app says to what was judged, for the guard to judge."""
@@ -59,18 +66,21 @@ class Settings:
     ) -> None:
         if isinstance(paths, str) or not paths or any(not each.startswith("/") for each in paths):
             raise UsageError('`paths` names what asks a model: a list such as ["/chat"]')
+        third_party("orjson", "asgi")  # it writes every body; better missed here than there
+        if on_block not in ("raise", "reply"):
+            raise UsageError('`on_block` is "raise" or "reply"')
         # The longest first, so that what is left of a path is least.
         self._paths = sorted((each.rstrip("/") for each in paths), key=len, reverse=True)
         self.raises = on_block == "raise"
+        self.waits = on_hold == "wait"
         self.most_body = most_body
         self._session, self._context, self._watch = session, context, watch
-        told = watch
         chosen: Chosen = {
             "on_block": on_block,
             "on_hold": on_hold,
             "session": lambda body: now.get().session,
             "context": lambda body: now.get().facts,
-            "watch": self._saw,
+            "watch": self.saw,
             "ledger": ledger,
         }
         self.http = HttpGuard(policy, chosen)
@@ -80,20 +90,20 @@ class Settings:
             text=("texts",),
             on_block="raise",
             on_hold=on_hold,
-            session=lambda call: call["about"].session,
-            context=lambda call: call["about"].facts,
+            session=lambda call: now.get().session,
+            context=lambda call: {**now.get().facts, "dialect": PLAIN},
             inject=False,
             within=0.0,  # an app is no model: it cannot be asked for another reply
-            watch=self._saw,
+            watch=self.saw,
             ledger=ledger,
             known=Judgements(),
         )
-        self._told = told
 
-    def _saw(self, verdict: Verdict) -> None:
+    def saw(self, verdict: Verdict) -> None:
+        """A verdict that is more than a pass."""
         now.get().saw(verdict)
-        if self._told is not None:
-            self._told(verdict)
+        if self._watch is not None:
+            self._watch(verdict)
 
     def below(self, scope: Scope) -> str | None:
         """What a path is below one of those that are judged; None where it is below none.
@@ -105,7 +115,7 @@ class Settings:
         for each in (*seen, *(posixpath.normpath(_SLASHES.sub("/", way)) for way in seen)):
             for prefix in self._paths:
                 if each == prefix or each.startswith(f"{prefix}/"):
-                    return each[len(prefix) :].strip("/")
+                    return str(each[len(prefix) :]).strip("/")
         return None
 
     def session_of(self, scope: Scope) -> str | None:
@@ -129,10 +139,11 @@ class Settings:
     def facts_of(self, scope: Scope) -> Facts:
         """What rules may ask about a request."""
         chosen = self._context
-        return (chosen(scope) if callable(chosen) else chosen) or {}
+        facts = chosen(scope) if callable(chosen) else chosen
+        return facts or {}
 
 
-async def _ask(texts: list[Any], other_text: list[Any], about: About) -> Any:
+async def _ask(texts: list[Any], other_text: list[Any], about: Answers) -> Any:
     return await about.answered(texts, other_text)
 
 
