@@ -103,6 +103,9 @@ def command(
     --overlay is about NEW alone: with one policy given twice, what the overlay changes. OLD has one
     of its own with --old-overlay.
 
+    --format markdown is a comment for a review: what is weaker stands first, and all of it is under
+    60,000 characters.
+
     Exits with 1 when NEW is weaker anywhere, 2 when a policy or a file is wrong, 3 when something
     could not be compared or judged and nothing weaker was found, 5 when there is no recorded text.
     """
@@ -180,10 +183,9 @@ def _tell(show: Screen, format: Format, comparison: Comparison | None, tally: Ta
             said["replay"] = as_data(tally)
         show.out.write(json.dumps(said, indent=2) + "\n")
     elif format == "markdown":
-        from ._diff_report import fenced, markdown
+        from ._diff_markdown import markdown
 
-        parts = [] if comparison is None else [fenced(render_comparison(comparison))]
-        show.out.data("\n".join([*parts, *([] if tally is None else [markdown(tally)])]))
+        show.out.data(markdown(comparison, tally, command="guardkit diff --json"))
     else:
         if comparison is not None:
             show.out.write(render_comparison(comparison, show.out.width))
@@ -194,14 +196,8 @@ def _tell(show: Screen, format: Format, comparison: Comparison | None, tally: Ta
             write_text(show.out, tally)
     if tally is not None and not tally.texts:
         show.say(show.err.paint("there is no recorded text", "warn"))
-    if tally is None and comparison is not None and _has_changed_check(comparison):
+    if tally is None and comparison is not None and comparison.has_changed_check:
         show.say("a changed check may find less: that is not compared, only its tests tell")
-
-
-def _has_changed_check(comparison: Comparison) -> bool:
-    return any(
-        setting.kind == "check" and setting.how == "changed" for setting in comparison.settings
-    )
 
 
 def _data(comparison: Comparison) -> dict[str, object]:

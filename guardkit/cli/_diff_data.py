@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,10 @@ class Tally:
     same: int = 0
     other_rules: int = 0
     """The same action, by other rules; counted as the same too."""
+    old: Counter[Action] = field(default_factory=Counter)
+    """How often each verdict came before."""
+    new: Counter[Action] = field(default_factory=Counter)
+    """How often each comes now."""
     steps: dict[Step, Counted] = field(default_factory=dict)
     turns: dict[Turn, Counted] = field(default_factory=dict)
     silent: dict[str, Counted] = field(default_factory=dict)
@@ -91,6 +96,8 @@ class Tally:
             self.skip(one.case.id, str(why))
             return
         self.judged += 1
+        self.old[old.action] += 1
+        self.new[new.action] += 1
         text = one.case.text[: MOST_CHARS + 1] if self.shows_texts else None
         example = Example(one.case.id, text)
         if one.shift == "same":

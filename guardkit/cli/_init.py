@@ -32,12 +32,14 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
+        with:
+          persist-credentials: false
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: python -m pip install "guardkit=={version}"
+      - run: python -m pip install "guardkit[cpu]=={version}"
       - run: guardkit check --strict --format github {folder}
-      - run: guardkit fmt --check {folder}
+      - run: guardkit fmt --diff {folder}
       - run: guardkit test --junit guardkit-tests.xml {folder}
 """
 

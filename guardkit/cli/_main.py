@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ._exits import BUG, CLEAN, INTERRUPTED, READER_GONE, WRONG
-from ._verbs import CONTEXT, Verbs, shared_options, version
+from ._verbs import COMPLETE, CONTEXT, Verbs, shared_options, version
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a stream that takes no more says: not a bug."""
@@ -25,7 +25,7 @@ Exit codes: 0 clean, 1 findings, 2 the policy or the command line is wrong,
 
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
+    if value and not context.resilient_parsing:
         click.echo(f"guardkit {version()}")
         context.exit()
 
@@ -67,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code."""
     try:
         try:
+            if asked := os.environ.get(COMPLETE):
+                return _complete(asked)
             # Not `app.main`: it gives a broken pipe and an interrupt the code for findings.
             with app.make_context("guardkit", list(arguments)) as context:
                 app.invoke(context)
@@ -96,6 +98,16 @@ def run(arguments: Sequence[str]) -> int:
         _confess(error, arguments)
         return BUG
     return code
+
+
+def _complete(asked: str) -> int:
+    """Answer a shell that completes a command line; nothing where that line is wrong."""
+    from click.shell_completion import shell_complete
+
+    try:
+        return shell_complete(app, {}, "guardkit", COMPLETE, asked)
+    except click.ClickException:
+        return CLEAN
 
 
 def _confess(error: Exception, arguments: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ class _Options:
     coverage: bool
     fail_under: float | None
     show_values: bool
+    none_ok: bool
     params: Params
     packs: Installed | None
     overlay: Path | None
@@ -96,6 +97,7 @@ class _Options:
 @click.option(
     "--show-values", is_flag=True, help="Show the texts that probes missed, not only their lines."
 )
+@click.option("--none-ok", is_flag=True, help="Exit with 0, not 5, where there are no tests.")
 @click.option("--watch", is_flag=True, help="Run again whenever a policy or its data changes.")
 @PARAM
 @PACKS
@@ -110,6 +112,7 @@ def command(
     junit: Path | None,
     format: Literal["full", "json"],
     show_values: bool,
+    none_ok: bool,
     watch: bool,
     params: Params,
     packs: Installed | None,
@@ -134,6 +137,7 @@ def command(
         coverage or fail_under is not None,
         fail_under,
         show_values,
+        none_ok,
         params,
         packs,
         overlay,
@@ -168,6 +172,8 @@ def _once(show: Screen, files: tuple[str, ...], options: _Options, kept: _Kept) 
         return WRONG
     code = _exit_code(suites, options, is_wrong=bool(wrong))
     if code == NOTHING:
+        if options.none_ok:
+            code = CLEAN
         shown = visible(options.pattern or "")
         what = f"no test matches `{shown}`" if options.pattern else "there are no tests"
         show.say(show.err.paint(what, "warn"))

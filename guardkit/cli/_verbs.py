@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.types import StringParamType
 
 from ._exits import WRONG
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -66,8 +70,17 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Watch it",
         (("audit", "Verify and export the record of what was judged"),),
     ),
+    (
+        "Set a machine up",
+        (
+            ("doctor", "Say what is wrong with this installation, and what mends it"),
+            ("completion", "Print what makes a shell complete verbs and options"),
+        ),
+    ),
 )
 ONE_LINERS = dict(line for _, verbs in SECTIONS for line in verbs)
+COMPLETE = "_GUARDKIT_COMPLETE"
+"""The variable that a shell sets when it completes a command line."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -127,6 +140,26 @@ class Verb(click.Command):
         return code
 
 
+class _Text(StringParamType):
+    """A text on the command line, for which a shell offers files: it may name one."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+def _shared(command: click.Command) -> click.Command:
+    """A command with the options that all verbs share, and arguments that a shell completes."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
+            parameter.type = _Text()
+    command.params += shared_options()
+    return command
+
+
 def verb(name: str) -> Callable[[Callable[..., int]], click.Command]:
     """Make a function the verb of this name, with the options that all verbs share."""
 
@@ -134,8 +167,7 @@ def verb(name: str) -> Callable[[Callable[..., int]], click.Command]:
         command = click.command(
             name, cls=Verb, context_settings=CONTEXT, short_help=ONE_LINERS[name]
         )(function)
-        command.params += shared_options()
-        return command
+        return _shared(command)
 
     return make
 
@@ -144,9 +176,7 @@ def member(name: str) -> Callable[[Callable[..., int]], click.Command]:
     """Make a function one of the verbs of a family, with the options that all verbs share."""
 
     def make(function: Callable[..., int]) -> click.Command:
-        command = click.command(name, cls=Verb, context_settings=CONTEXT)(function)
-        command.params += shared_options()
-        return command
+        return _shared(click.command(name, cls=Verb, context_settings=CONTEXT)(function))
 
     return make
 
@@ -181,6 +211,15 @@ class Verbs(click.Group):
             return None
         command: click.Command = import_module(f"._{cmd_name}", __package__).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs by their one-liners: loading all of them would take longer than a key press."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        found = [word for word in ONE_LINERS if word.startswith(incomplete)]
+        return [CompletionItem(word, help=ONE_LINERS[word]) for word in found]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

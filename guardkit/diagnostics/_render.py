@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ._diagnostic import Diagnostic
 
-Format = Literal["full", "concise", "json", "jsonl", "github", "sarif", "junit"]
+Format = Literal["full", "concise", "json", "jsonl", "github", "gitlab", "sarif", "junit"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -63,6 +63,10 @@ def render(
             from ._lines import github
 
             text = "\n".join(github(d) for d in ordered)
+        case "gitlab":
+            from ._gitlab import gitlab_text
+
+            text = gitlab_text(ordered)
         case "sarif":
             from ._sarif import sarif_text
 

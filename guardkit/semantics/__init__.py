@@ -60,6 +60,7 @@ from ._policy import (
 )
 
 if TYPE_CHECKING:
+    from .exact._changed_settings import Setting
     from .exact._compare import Change, Comparison, compare
     from .exact._render_comparison import as_test, render_comparison
 
@@ -111,6 +112,7 @@ __all__ = [
     "Sequence",
     "SequenceEvent",
     "SequenceSeen",
+    "Setting",
     "TestCase",
     "TestStep",
     "Tier",
@@ -131,6 +133,7 @@ __all__ = [
 __getattr__ = loader(
     __name__,
     {
+        "exact._changed_settings": ("Setting",),
         "exact._compare": ("Change", "Comparison", "compare"),
         "exact._render_comparison": ("as_test", "render_comparison"),
     },

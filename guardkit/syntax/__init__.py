@@ -9,7 +9,7 @@ from ._characters import check_characters
 from ._comments import comments_of
 from ._decode import decode
 from ._parse import EDITION, Parsed, parse
-from ._tables import build_tables, load_tables
+from ._tables import build_tables, has_fresh_tables, load_tables
 
 if TYPE_CHECKING:
     from ._format import NotFormattedError, format_file, format_source, unparse
@@ -25,6 +25,7 @@ __all__ = [
     "decode",
     "format_file",
     "format_source",
+    "has_fresh_tables",
     "load_tables",
     "parse",
     "unparse",

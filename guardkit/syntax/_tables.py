@@ -57,5 +57,17 @@ def build_tables() -> str:
     return dump_tables(compile_tables(grammar, _digest(grammar)))
 
 
+def has_fresh_tables() -> bool:
+    """Whether `tables.json` is what the grammar as it stands makes.
+
+    Raises:
+        OSError: The grammar is missing.
+    """
+    try:
+        return TABLES.read_text(encoding="utf-8") == build_tables()
+    except ValueError:  # it is no text
+        return False
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

@@ -53,6 +53,7 @@ def test_init_writes_a_policy_that_works(tmp_path: Path) -> None:
     assert [guardkit(*command).code for command in commands] == [0, 0, 1]
     workflow = (tmp_path / "new/.github/workflows/guardkit.yml").read_text()
     for verb, options in re.findall(r"- run: guardkit (\w+) (.*) policies$", workflow, re.M):
+        assert verb in ("check", "fmt", "test")
         report = options.replace("guardkit-tests.xml", str(tmp_path / "r.xml")).split()
         assert guardkit(verb, *report, tmp_path / "new" / "policies").code == 0
 

@@ -345,3 +345,14 @@ def test_failures_stand_apart_when_quiet(tmp_path: Path) -> None:
     failing = 'test "{}" {{\n  input  "hello"\n  expect pass\n}}\n'
     path.write_text(SMALL + failing.format("a") + failing.format("b"), encoding="utf-8")
     assert '\n\nerror[failed]: "b"' in guardkit("test", "-q", str(path)).err
+
+
+def test_none_may_be_fine_and_nothing_else_is(tmp_path: Path) -> None:
+    path = tmp_path / "one.guard"
+    path.write_text(SMALL.partition("test ")[0], encoding="utf-8")
+    done = guardkit("test", "--none-ok", path)
+    assert (done.code, done.err) == (0, "there are no tests\n")
+    path.write_text(SMALL.replace("expect block by no_greeting", "expect pass"), encoding="utf-8")
+    assert guardkit("test", "--none-ok", path).code == 1
+    path.write_text(SMALL.replace("when greeting", "when greting"), encoding="utf-8")
+    assert guardkit("test", "--none-ok", path).code == 2

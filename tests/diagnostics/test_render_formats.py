@@ -139,6 +139,48 @@ def test_nothing_found() -> None:
     assert ET.fromstring(render([], "junit")).get("tests") == "0"
 
 
+def test_gitlab_takes_a_list_of_issues(found: list[Diagnostic]) -> None:
+    issues = json.loads(render(found, "gitlab"))
+    assert issues[0] == {
+        "description": "no check kind is called `patern`; did you mean `pattern`?;"
+        " see the list of kinds",
+        "check_name": "GK204 unknown-kind",
+        "fingerprint": issues[0]["fingerprint"],
+        "severity": "critical",
+        "location": {"path": "policies/a.guard", "lines": {"begin": 4, "end": 4}},
+    }
+    assert [issue["severity"] for issue in issues] == ["critical", "minor", "info"]
+    assert render([], "gitlab") == "[]\n"
+    assert render(found, "gitlab").isascii()
+
+
+def test_gitlab_drops_no_finding_for_its_fingerprint(find: Find) -> None:
+    text = "guardkit 1\npolicy a\ncheck x: patern { }\ncheck x: patern { }\n"
+    sources = [Source(path, text) for path in ("a.guard", "./b.guard", "c/a.guard")]
+    found = [
+        diagnose("unknown-kind", Place(source, Span(at, at + 6)), "no such kind")
+        for source in sources
+        for at in (text.index("patern"), text.rindex("patern"))
+    ]
+    issues = json.loads(render(found, "gitlab"))
+    assert len({issue["fingerprint"] for issue in issues}) == 6
+    assert {issue["location"]["path"] for issue in issues} == {"a.guard", "b.guard", "c/a.guard"}
+    moved = [
+        diagnose(
+            "unknown-kind",
+            Place(
+                Source("a.guard", "\n" + text),
+                Span(one.place.span.start + 1, one.place.span.end + 1),
+            ),
+            "other words",
+        )
+        for one in found[:2]
+    ]
+    again = {issue["fingerprint"] for issue in json.loads(render(moved, "gitlab"))}
+    first = [one for one in issues if one["location"]["path"] == "a.guard"]
+    assert again == {issue["fingerprint"] for issue in first}
+
+
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(ValueError, match="`xml` is not a format; known are full, concise"):
         render([], "xml")  # type: ignore[arg-type]

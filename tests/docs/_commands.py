@@ -41,7 +41,7 @@ def command_pages() -> dict[str, str]:
         " `--no-progress` are kept to, and nothing that was found is shown without"
         " `--show-values`.",
     )
-    with click.Context(app, info_name="guardkit") as above:
+    with app.make_context("guardkit", [], resilient_parsing=True) as above:
         pages = {f"commands/{name}.md": _page(name, above) for name in ONE_LINERS}
     return {"commands/index.md": first, **pages}
 

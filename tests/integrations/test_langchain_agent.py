@@ -15,7 +15,7 @@ from ._tools import POLICY, WITH_CONTEXT, WITH_MEMORY, guard_of, needs
 
 pytestmark = [
     needs("langchain"),
-    pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),
+    pytest.mark.filterwarnings("ignore:.*(in beta|experimental)"),
 ]
 
 WAYS = ["invoke", "ainvoke"]

@@ -498,7 +498,7 @@ def test_callbacks_see_what_may_be_seen() -> None:
         assert "FORB" not in str(told.seen)
 
 
-@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.filterwarnings("ignore:.*(in beta|experimental)")
 def test_events_show_what_may_be_seen() -> None:
     run = guarded(scripted("it is NB-1234 now")).stream_events("hi", version="v3")
     assert "".join(run.text) == "it is [ORDER] now"

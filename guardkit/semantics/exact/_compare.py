@@ -86,6 +86,27 @@ class Comparison:
         """Whether anything was caught before that is not now."""
         return any(c.is_weaker for c in self.changes) or any(s.is_weaker for s in self.settings)
 
+    @property
+    def has_changed_check(self) -> bool:
+        """Whether a check looks for something else now: what it finds is not compared."""
+        return any(s.kind == "check" and s.how == "changed" for s in self.settings)
+
+    @property
+    def summary(self) -> str:
+        """`1 weaker outcome, 2 changed settings`."""
+        if self.is_empty:
+            return "nothing changes"
+        weaker = sum(change.is_weaker for change in self.changes)
+        counts = (
+            (weaker, "weaker outcome"),
+            (len(self.changes) - weaker, "stronger outcome"),
+            (len(self.settings), "changed setting"),
+        )
+        parts = [
+            f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts if number
+        ]
+        return ", ".join(parts) or "no change was found"
+
 
 def compare(old: CheckedPolicy, new: CheckedPolicy, *, today: date | None = None) -> Comparison:
     """Compare two policies outcome by outcome, then setting by setting.

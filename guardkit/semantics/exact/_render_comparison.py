@@ -142,7 +142,7 @@ def _text(text: str) -> str:
 
 def render_comparison(comparison: Comparison, width: int = 80) -> str:
     """The comparison as plain text: weaker outcomes, stronger ones, then settings."""
-    lines = [f"{comparison.old} {_ARROW} {comparison.new}", _summary(comparison), ""]
+    lines = [f"{comparison.old} {_ARROW} {comparison.new}", comparison.summary, ""]
     if not comparison.is_exact:
         lines += _wrapped(
             "Some outcomes were too many to compare whole, so rules were compared one by one. "
@@ -163,27 +163,6 @@ def render_comparison(comparison: Comparison, width: int = 80) -> str:
             lines += _change(change, number, width)
     lines += _settings(comparison.settings, width)
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
-
-
-def _summary(comparison: Comparison) -> str:
-    if comparison.is_empty:
-        return "nothing changes"
-    weaker = sum(change.is_weaker for change in comparison.changes)
-    stronger = len(comparison.changes) - weaker
-    parts = [
-        f"{count} {word}"
-        for count, word in (
-            (weaker, _plural(weaker, "weaker outcome")),
-            (stronger, _plural(stronger, "stronger outcome")),
-            (len(comparison.settings), _plural(len(comparison.settings), "changed setting")),
-        )
-        if count
-    ]
-    return ", ".join(parts) or "no change was found"
-
-
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else word + "s"
 
 
 def _change(change: Change, number: int, width: int) -> list[str]:
