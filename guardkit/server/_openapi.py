@@ -189,15 +189,49 @@ def _operations(settings: Settings) -> dict[str, Any]:
     }
 
 
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_PARTS: Schema = {"type": "array", "items": {"type": ["string", "object"]}}
+_MESSAGES: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {"content": {"anyOf": [_TEXT, _PARTS, {"type": "null"}]}},
+    },
+}
+
+
+def _asks(name: str, shape: Schema, **more: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": ["model", name],
+        "properties": {"model": _TEXT, name: shape, **more},
+    }
+
+
+_STREAM: Schema = {"type": ["boolean", "null"]}
+_ASKED: dict[str, Schema] = {
+    "chat": _asks("messages", _MESSAGES, stream=_STREAM),
+    "responses": _asks("input", {"anyOf": [_TEXT, _MESSAGES]}, stream=_STREAM),
+    "completions": _asks("prompt", _TEXTS, stream=_STREAM),
+    "embeddings": _asks("input", _TEXTS),
+    "messages": _asks("messages", _MESSAGES, stream=_STREAM),
+}
+
+
 def _proxied(settings: Settings) -> dict[str, Any]:
-    """The endpoints whose shapes are those of the dialects, which are described elsewhere."""
+    """The endpoints whose shapes are those of the dialects, which are described elsewhere.
+
+    Of a request it is said what is asked of it here: without that it is refused.
+    """
     whole: Schema = {"schema": {"type": "object"}}
     made = {}
     for dialect in DIALECTS:
         said: Schema = {
             "description": "In the dialect of the request; where it asks for a stream, events.",
             "headers": _JUDGED,
-            "content": {JSON: whole, EVENTS: {"schema": {"type": "string"}}},
+            "content": {JSON: whole, EVENTS: {"schema": {}}},
         }
         refused = {"description": "An error in the shape of the dialect.", "content": {JSON: whole}}
         made[dialect.path] = {
@@ -205,7 +239,10 @@ def _proxied(settings: Settings) -> dict[str, Any]:
                 "operationId": dialect.name,
                 "summary": f"`{dialect.path}` of the model's server, guarded",
                 **_secured(settings),
-                "requestBody": {"required": True, "content": {JSON: whole}},
+                "requestBody": {
+                    "required": True,
+                    "content": {JSON: {"schema": _ASKED[dialect.name]}},
+                },
                 "responses": {"200": said, "default": {**refused, "headers": _DECISION}},
             }
         }

@@ -125,6 +125,8 @@ class ChatEvents(Flow):
         unclaimed(event)
         # Random padding against guessing by length: the lengths here are others.
         judged, head = parted(without(event, "obfuscation"), WORDS, ())
+        if judged.get("model") == self._asked.model:
+            head["model"] = judged.pop("model")  # the client's own word, judged when it came
         if "usage" in judged and holds_figures(judged["usage"]):
             head["usage"] = judged.pop("usage")
         if judged.keys() & WORDS:
