@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardkit.errors import UsageError
 
-from ._parts import Part, is_quiet, no_text, read_reply
+from ._parts import HANDS, Part, is_quiet, no_text, read_reply
 from ._tool_arguments import parse_arguments
 from ._values import MISSING, Path, like, member, members, put, word
 
@@ -317,6 +317,8 @@ def _responses(chunk: Any, kind: str) -> Chunk:
     if word(item, "type").endswith("_call"):
         which = (word(item, "id"), member(chunk, "output_index"))
         if kind == "response.output_item.added":
+            if isinstance(member(item, HANDS.get(word(item, "type"), "")), Mapping):
+                return Chunk([], [], [], chunk, True)  # it says already what is to be done
             # The end of the item brings what it is called with, and only that is judged.
             bare = {("item", key): "" for key in ("arguments", "input") if word(item, key)}
             opened = put(chunk, bare)
