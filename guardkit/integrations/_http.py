@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 
 from guardkit.errors import UsageError
@@ -99,7 +101,14 @@ class HttpGuard:
         third_party("orjson", "httpx2")  # now, not in the first call
         self.guard = guard_of(policy)
         self._choices = choices
-        self._known = Judgements()
+        known = Judgements()
+        self._calls = {
+            dialect.name: self._around(dialect, dialect.call(_ask), known) for dialect in DIALECTS
+        }
+        self._acalls = {
+            dialect.name: self._around(dialect, awaited(dialect.call(_aask)), known)
+            for dialect in DIALECTS
+        }
 
     def passes(self, asking: Asking) -> bool:
         """Whether a request is none that asks a model, and may go by.
@@ -133,17 +142,10 @@ class HttpGuard:
             Blocked: A rule stopped it, and blocks are to be raised.
             UsageError: The request is malformed, or holds what cannot be judged.
         """
-        about = self._begun(asking)
-
-        def ask(about: _About, texts: dict[str, Any], rest: list[Any]) -> Any:
-            answer = send(about.translator.request(texts, rest))
-            about.took(answer)
-            if about.translator.streams:
-                return _events(about.translator, answer.body)
-            return about.translator.reply(answer.body)
-
+        about = self._begun(asking, send)
         try:
-            result = self._around(about, ask)(**about.texts)
+            with about.current():
+                result = self._calls[about.dialect.name](**about.texts)
             if about.streams(result):
                 return about.streamed(_relayed(about, result))
             return about.whole(result)
@@ -156,27 +158,19 @@ class HttpGuard:
 
     async def ahandle(self, asking: Asking, send: Callable[[bytes], Awaitable[Answer]]) -> Answer:
         """`handle`, for a `send` that has to be awaited."""
-        about = self._begun(asking)
-
-        async def ask(about: _About, texts: dict[str, Any], rest: list[Any]) -> Any:
-            answer = await send(about.translator.request(texts, rest))
-            about.took(answer)
-            if about.translator.streams:
-                return _aevents(about.translator, answer.body)
-            return about.translator.reply(answer.body)
-
+        about = self._begun(asking, send)
         try:
-            result = await self._around(about, ask, awaited)(**about.texts)
+            with about.current():
+                result = await self._acalls[about.dialect.name](**about.texts)
             if about.streams(result):
                 return about.streamed(_arelayed(about, result))
             return about.whole(result)
         except (_Unserved, Unreadable) as error:
             said = _message_of(error)
-            keys = about.keys()
-            is_shown = (
-                said and (await self.guard.acheck(said, on="output", **keys)).action in _SHOWN
-            )
-            return _failed(about, error, said if is_shown else _BROKEN)
+            if said:
+                verdict = await self.guard.acheck(said, on="output", **about.keys())
+                said = said if verdict.action in _SHOWN else ""
+            return _failed(about, error, said or _BROKEN)
 
     # --- one exchange
 
@@ -186,7 +180,7 @@ class HttpGuard:
         # Below another base, too: a gateway's prefix, a deployment's name.
         return next((each for each in DIALECTS if asking.path.endswith(each.path[3:])), None)
 
-    def _begun(self, asking: Asking) -> _About:
+    def _begun(self, asking: Asking, send: Callable[[bytes], Any]) -> _About:
         dialect = self._dialect(asking)
         assert dialect is not None
         try:
@@ -200,7 +194,7 @@ class HttpGuard:
                 f"header `{SESSION}`"
             )
         context = {**(_given(self._choices.get("context"), asked) or {}), **since(asked.body)}
-        about = _About(dialect, asked, session, context)
+        about = _About(dialect, asked, session, context, send)
         if dialect.context == "prompt":
             about.prompt = self._prompt(session)
         return about
@@ -211,32 +205,44 @@ class HttpGuard:
         return self.guard.system_prompt_for(session)
 
     def _around(
-        self,
-        about: _About,
-        ask: Callable[..., Any],
-        form: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda call: call,
+        self, dialect: Dialect, call: Callable[..., Any], known: Judgements
     ) -> Callable[..., Any]:
-        choices, dialect = self._choices, about.dialect
-        told = choices.get("watch")
-
-        def watch(verdict: Verdict) -> None:
-            about.saw(verdict)
-            if told is not None:
-                told(verdict)
-
+        choices = self._choices
         return self.guard(
-            form(dialect.call(ask)),
+            call,
             text=dialect.text,
             on_block=choices.get("on_block", "raise") if dialect.can_refuse else "raise",
             on_hold=choices.get("on_hold", "block"),
-            session=about.session,
-            context={**about.context, "dialect": dialect.name},
+            session=lambda call: call["about"].session,
+            context=lambda call: call["about"].context,
             refusal=Refused,
             inject=dialect.context == "messages",
-            watch=watch,
+            watch=self._saw,
             ledger=choices.get("ledger"),
-            known=self._known,
+            known=known,
         )
+
+    def _saw(self, verdict: Verdict) -> None:
+        _current.get().saw(verdict)
+        told = self._choices.get("watch")
+        if told is not None:
+            told(verdict)
+
+
+def _ask(about: _About, texts: dict[str, Any], rest: list[Any]) -> Any:
+    answer = about.send(about.translator.request(texts, rest))
+    about.took(answer)
+    if about.translator.streams:
+        return _events(about.translator, answer.body)
+    return about.translator.reply(answer.body)
+
+
+async def _aask(about: _About, texts: dict[str, Any], rest: list[Any]) -> Any:
+    answer = await about.send(about.translator.request(texts, rest))
+    about.took(answer)
+    if about.translator.streams:
+        return _aevents(about.translator, answer.body)
+    return about.translator.reply(answer.body)
 
 
 def _failed(about: _About, error: Exception, message: str) -> Answer:
@@ -251,17 +257,23 @@ class _About:
     """One exchange while it runs. Its repr shows none of it."""
 
     __slots__ = (
-        "context", "decision", "dialect", "headers", "prompt", "session", "stopped", "texts",
-        "translator",
+        "context", "decision", "dialect", "headers", "prompt", "send", "session", "stopped",
+        "texts", "translator",
     )  # fmt: skip
 
     def __init__(
-        self, dialect: Dialect, asked: Asked, session: str | None, context: Mapping[str, object]
+        self,
+        dialect: Dialect,
+        asked: Asked,
+        session: str | None,
+        context: Mapping[str, object],
+        send: Callable[[bytes], Any],
     ) -> None:
         self.decision = secrets.token_hex(12)
         self.dialect = dialect
         self.session = session
-        self.context = context
+        self.context = {**context, "dialect": dialect.name}
+        self.send = send
         self.prompt = ""
         self.translator = Translator(dialect, asked, self.decision)
         self.texts: dict[str, Any] = {**asked.texts, "other_text": asked.rest, "about": self}
@@ -270,8 +282,17 @@ class _About:
 
     def keys(self) -> dict[str, Any]:
         """How a text besides is judged in the same session."""
-        keys: dict[str, Any] = {"context": {**self.context, "dialect": self.dialect.name}}
+        keys: dict[str, Any] = {"context": self.context}
         return keys if self.session is None else {**keys, "session": self.session, "again": True}
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Whatever the guard says meanwhile is about this exchange."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
 
     def saw(self, verdict: Verdict) -> None:
         """A verdict that is more than a pass."""
@@ -307,6 +328,10 @@ class _About:
     def streamed(self, body: Any) -> Answer:
         """The answer for the client, in pieces."""
         return Answer(200, self.headers, EVENTS, body)
+
+
+_current: ContextVar[_About] = ContextVar("about")
+"""Set while the guard is at work for an exchange: two streams may be read in turn by one task."""
 
 
 class _Unserved(Exception):  # noqa: N818 - what the model's server said, not an error of ours
@@ -362,7 +387,11 @@ async def _aevents(translator: Translator, pieces: AsyncIterator[bytes]) -> Asyn
 def _relayed(about: _About, relayed: Iterator[Any]) -> Iterator[bytes]:
     translator = about.translator
     try:
-        for event in relayed:
+        while True:
+            with about.current():
+                event = next(relayed, None)
+            if event is None:
+                break
             yield translator.event(event, about.stopped)
         yield from translator.closing(is_blocked=about.stopped is not None)
     except Unreadable:
@@ -374,7 +403,11 @@ def _relayed(about: _About, relayed: Iterator[Any]) -> Iterator[bytes]:
 async def _arelayed(about: _About, relayed: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     translator = about.translator
     try:
-        async for event in relayed:
+        while True:
+            with about.current():
+                event = await anext(relayed, None)
+            if event is None:
+                break
             yield translator.event(event, about.stopped)
         for piece in translator.closing(is_blocked=about.stopped is not None):
             yield piece

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from typing import Any, Final
 
-from ._http import SESSION, Answer, Asking, HttpGuard
+from guardkit.guard import Guard
+
+from ._http import SESSION, Answer, Asking, Chosen, HttpGuard
+from ._third_party import third_party
 
 Send = Callable[[Any], Any]
 """Sends a request, without reading the body of the response."""
 _OWN: Final = frozenset({"content-length", "content-encoding", "transfer-encoding", SESSION})
 """Headers that were true of other bytes."""
+
+
+def opened(name: str, policy: str | Guard | None, inner: Any, choices: Chosen) -> Any:
+    """A transport of `httpx2` or `httpx` behind a policy; `inner` sends, or a new one does."""
+    http = third_party(name, name)
+    sends = http.HTTPTransport() if inner is None else inner
+    return transport(http, HttpGuard(policy, choices), sends.handle_request, sends.close)
+
+
+def async_opened(name: str, policy: str | Guard | None, inner: Any, choices: Chosen) -> Any:
+    """`opened`, for an async client."""
+    http = third_party(name, name)
+    sends = http.AsyncHTTPTransport() if inner is None else inner
+    guard = HttpGuard(policy, choices)
+    return async_transport(http, guard, sends.handle_async_request, sends.aclose)
 
 
 def transport(http: Any, guard: HttpGuard, send: Send, close: Callable[[], None]) -> Any:
@@ -139,33 +158,33 @@ def response_of(http: Any, answer: Answer, request: Any) -> Any:
     headers.append(("content-type", answer.kind))
     if isinstance(answer.body, bytes):
         return http.Response(answer.status, headers=headers, content=answer.body, request=request)
-    is_async = hasattr(answer.body, "__anext__")
-    stream = _astream(http, answer.body) if is_async else _stream(http, answer.body)
-    return http.Response(answer.status, headers=headers, stream=stream, request=request)
+    kind = _stream_class(http, is_async=hasattr(answer.body, "__anext__"))
+    return http.Response(answer.status, headers=headers, stream=kind(answer.body), request=request)
 
 
-def _stream(http: Any, pieces: Any) -> Any:
+@cache
+def _stream_class(http: Any, *, is_async: bool) -> Any:
+    """The body of a streamed response: it closes its source whatever happens."""
+
     class Pieces(http.SyncByteStream):  # type: ignore[misc]  # known at run time
-        """Closes its source whatever happens."""
+        def __init__(self, pieces: Any) -> None:
+            self._pieces = pieces
 
         def __iter__(self) -> Iterator[bytes]:
-            yield from pieces
+            yield from self._pieces
 
         def close(self) -> None:
-            pieces.close()
+            self._pieces.close()
 
-    return Pieces()
-
-
-def _astream(http: Any, pieces: Any) -> Any:
-    class Pieces(http.AsyncByteStream):  # type: ignore[misc]  # known at run time
-        """Closes its source whatever happens."""
+    class AsyncPieces(http.AsyncByteStream):  # type: ignore[misc]  # known at run time
+        def __init__(self, pieces: Any) -> None:
+            self._pieces = pieces
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for piece in pieces:
+            async for piece in self._pieces:
                 yield piece
 
         async def aclose(self) -> None:
-            await pieces.aclose()
+            await self._pieces.aclose()
 
-    return Pieces()
+    return AsyncPieces if is_async else Pieces

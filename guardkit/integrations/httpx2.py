@@ -12,8 +12,7 @@ from typing import Any, Unpack
 from guardkit.guard import Guard
 
 from . import _transport
-from ._http import Chosen, HttpGuard
-from ._third_party import third_party
+from ._http import Chosen
 
 
 def transport(
@@ -30,17 +29,11 @@ def transport(
         BindError: The package is not installed, or this machine cannot run the policy.
         PolicyError: The policy is wrong.
     """
-    http = third_party("httpx2", "httpx2")
-    sends = http.HTTPTransport() if inner is None else inner
-    guard = HttpGuard(policy, choices)
-    return _transport.transport(http, guard, sends.handle_request, sends.close)
+    return _transport.opened("httpx2", policy, inner, choices)
 
 
 def async_transport(
     policy: str | Guard | None = None, inner: Any = None, **choices: Unpack[Chosen]
 ) -> Any:
     """`transport`, for an `AsyncClient`."""
-    http = third_party("httpx2", "httpx2")
-    sends = http.AsyncHTTPTransport() if inner is None else inner
-    guard = HttpGuard(policy, choices)
-    return _transport.async_transport(http, guard, sends.handle_async_request, sends.aclose)
+    return _transport.async_opened("httpx2", policy, inner, choices)
