@@ -23,7 +23,7 @@ from guardkit.plan import (
 from guardkit.plan import (
     Sequence as SequenceNode,
 )
-from guardkit.semantics import Act
+from guardkit.semantics import Act, Model
 from guardkit.types import Surface
 
 DEAR_US: Final = 500.0
@@ -141,6 +141,7 @@ def _made(
         checks=tuple(check for check in plan.checks if check.name in names),
         rules=(row,),
         prose=(),
+        model=Model(),  # whose topics would be asked besides
         windows=(),
         sequences=(),
         exemptions=(),

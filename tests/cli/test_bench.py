@@ -409,3 +409,13 @@ def test_an_old_report_is_read_before_anything_is_measured(policy: Path) -> None
     assert done.code == 2
     assert "gone.json" in done.err
     assert "nonsense" not in done.err
+
+
+# --- what ships
+
+
+@pytest.mark.parametrize("name", ["chat", "code", "moderation", "pii", "starter"])
+def test_every_deployment_that_ships_can_be_measured(name: str) -> None:
+    done = bench(name, *FAST, "--json", "-")
+    assert done.code in (0, 1), done.err  # 1: its budget was too small for this machine
+    assert json.loads(done.out)["surfaces"]
