@@ -12,7 +12,7 @@ from typing import Any, Final
 from guardkit.errors import UsageError
 
 from ._journal import Journal
-from ._output import Lines
+from ._lines import Lines
 
 _AT_ONCE: Final = 8_192
 

@@ -1,6 +1,7 @@
 """Judges plain data outside any conversation: every string of it, and the changes put back.
 
 For adapters that see a tool call, what a tool gave or what was found, and no exchange with a model.
+`guardkit.judging` is for what a model is asked and says, message by message; here is no message.
 The walk is written as steps, so that plain and async callers share it.
 """
 

@@ -7,7 +7,7 @@ from guardkit._util.lazily import loader
 if TYPE_CHECKING:
     from ._attribute import aattribute, attribute, most_runs
     from ._attribute_all import Kept, aattribute_all, attribute_all
-    from ._attribution import Attribution, Effect, Ending, Evidence, Group, Summary, Unread
+    from ._attribution import Attribution, Effect, Ending, Evidence
     from ._compare_probe import Change, Compared, Earlier
     from ._crew import CrewError, cores
     from ._deployment import Asked, Deployment, Exchanged, asked
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._probe import Probe
     from ._setting import Setting
     from ._suites import BrokenCase, Family, ProbeCase, Suite, load_suite, shipped_families
+    from ._summary import Group, Summary, Unread
     from ._trials import Choice, Trial, Trials, chosen_disguises, chosen_splits
 
 __all__ = [
@@ -141,6 +142,8 @@ __getattr__ = loader(
             "Effect",
             "Ending",
             "Evidence",
+        ),
+        "_summary": (
             "Group",
             "Summary",
             "Unread",

@@ -15,11 +15,12 @@ from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
 
 from ._attribute import AT_ONCE, attributed, sound
-from ._attribution import Attribution, Summary, Sums, Unread, attribution_from
+from ._attribution import Attribution, attribution_from
 from ._deployment import Deployment
 from ._exchanges import ExchangeRow
 from ._models import Model
 from ._runs import Means, Pace
+from ._summary import Summary, Sums, Unread
 from ._to_its_end import to_its_end
 
 _FORMAT: Final = "guardkit attribution 1"

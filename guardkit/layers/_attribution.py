@@ -3,12 +3,12 @@ evidence. Plain data; no text of any exchange is in it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from guardkit._util.shares import Share
+from guardkit.diagnostics import visible
 from guardkit.types import Judgement, Layer, Ledger
 
 Outcome = Literal["refused", "answered", "failed"]
@@ -42,10 +42,6 @@ refuses. `failed`: there was no reply. The others are ways in which a rule let s
 an answer, `lifted` by its own exception although its check said yes, `silent` on a topic that it
 covers.
 """
-
-
-MOST_UNREAD: Final = 20
-"""Unreadable rows that are told one by one; the others are only counted."""
 
 
 class Ending(NamedTuple):
@@ -150,10 +146,8 @@ class Attribution:
 
     @property
     def sentence(self) -> str:
-        """The finding as one sentence."""
-        from ._sentence import sentence
-
-        return sentence(self)
+        """The finding as one sentence. It holds names and numbers, and none of the text."""
+        return _sentence(self)
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON. It holds none of the text."""
@@ -174,100 +168,6 @@ class Attribution:
 
 def _plain(share: Share) -> dict[str, object]:
     return {"hits": share.hits, "of": share.of}
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A row of a case file that is no exchange."""
-
-    id: str
-    why: str
-    """It quotes nothing of the row."""
-
-
-class Group(NamedTuple):
-    """Exchanges that one layer, and one rule of it, made what they are."""
-
-    layer: Layer | None
-    by: str
-    judgement: Judgement
-    standing: Standing
-    exchanges: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Many attributions, counted."""
-
-    exchanges: int
-    groups: tuple[Group, ...]
-    """The most frequent first."""
-    findings: int
-    """Over-refusals and wrong answers."""
-    unjudged: int
-    """Exchanges that could not be judged."""
-    unread: tuple[Unread, ...]
-    """The first of the rows that are no exchange."""
-    runs: int
-    model_calls: int
-    rows_unread: int = 0
-    """All rows that are no exchange; they are in no other count."""
-
-    @classmethod
-    def of(cls, made: Iterable[Attribution], unread: Iterable[Unread] = ()) -> Summary:
-        """Count attributions."""
-        sums = Sums()
-        for one in made:
-            sums.add(one)
-        for row in unread:
-            sums.pass_over(row)
-        return sums.summary
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        made = asdict(self)
-        return {**made, "groups": [group._asdict() for group in self.groups]}
-
-
-class Sums:
-    """Counts attributions one by one, and keeps none."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[Layer | None, str, Judgement, Standing]] = Counter()
-        self._findings = self._unjudged = self._runs = self._calls = self._rows_unread = 0
-        self._unread: list[Unread] = []
-
-    def add(self, one: Attribution) -> None:
-        """Count one."""
-        self._counts[one.layer, one.by, one.judgement, one.standing] += 1
-        self._findings += one.is_finding
-        self._unjudged += one.standing == "unjudged"
-        self._runs += one.runs
-        self._calls += one.model_calls
-
-    def pass_over(self, row: Unread) -> None:
-        """Count a row that is no exchange."""
-        self._rows_unread += 1
-        if len(self._unread) < MOST_UNREAD:
-            self._unread.append(row)
-
-    @property
-    def summary(self) -> Summary:
-        """The counts so far."""
-        groups = sorted(
-            (Group(*key, count) for key, count in self._counts.items()),
-            key=lambda group: (-group.exchanges, group.layer or "", group.by, group.judgement),
-        )
-        return Summary(
-            self._counts.total(),
-            tuple(groups),
-            self._findings,
-            self._unjudged,
-            tuple(self._unread),
-            self._runs,
-            self._calls,
-            self._rows_unread,
-        )
 
 
 # --- back from plain data
@@ -310,3 +210,89 @@ def _fields(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _share(given: Mapping[str, Any]) -> Share:
     return Share(int(given["hits"]), int(given["of"]))
+
+
+# --- the finding in words
+
+_LEAKED = {
+    "shadow": "is in shadow",
+    "exempted": "was exempted",
+    "unknown": "could not tell and let it pass",
+    "lifted": "was lifted by its own exception",
+    "flagged": "only flags",
+    "rewritten": "only rewrites",
+}
+_SURE = 0.995
+
+
+def _sentence(made: Attribution) -> str:
+    if made.standing == "none":
+        return f"answered in {_of(made.intact)} runs: there is nothing to explain"
+    if made.layer is None:
+        return "could not be judged"
+    if made.outcome == "failed":
+        return f"could not be judged: no reply came ({visible(made.by)})"
+    head = f"{made.outcome} {_whose(made)}"
+    if made.standing == "undetermined":
+        if made.layer == "model":
+            return f"{head}: context or weights, that is not known"
+        odds = ", ".join(f"{layer} {_percent(chance)}" for layer, chance in made.odds[:3])
+        return f"not settled; likeliest {head} ({odds})"
+    more = _proof(made)
+    return f"{head}: {more}" if more else head
+
+
+def _whose(made: Attribution) -> str:
+    is_name = made.layer in ("input", "provider", "output") and made.by
+    by = f" ({visible(made.by)})" if is_name else ""
+    if made.outcome == "refused":
+        return f"by the {made.layer}{by}"
+    if made.layer in ("input", "output"):
+        return f"because of the {made.layer} rules{by}"
+    return f"because of the {made.layer}"
+
+
+def _proof(made: Attribution) -> str:
+    assert made.layer is not None
+    if made.outcome == "answered":
+        leak = next((one for one in made.evidence if _is_leak(one, made)), None)
+        if leak is not None:
+            return f"it {_LEAKED[leak.how]}, in {leak.decided} of {leak.of} runs"
+    told = []
+    if (effect := made.effect(made.layer)) is not None:
+        said = "with other weights" if made.layer == "weights" else "without it"
+        told.append(f"{said} {_left(effect, made.outcome)}")
+    elif made.layer == "weights" and (effect := made.effect("context")) is not None:
+        told.append(f"without the context {_left(effect, made.outcome)}")
+    if made.also:
+        told.append(f"{_listed(made.also)} would have done it too")
+    return "; ".join(told)
+
+
+def _is_leak(one: Evidence, made: Attribution) -> bool:
+    return one.by == made.by and one.layer == made.layer and one.how in _LEAKED
+
+
+def _left(effect: Effect, outcome: str) -> str:
+    if effect.is_exact:
+        still = "still" if effect.left.hits else "not"
+        return f"the exchange is {still} {outcome}, and that is certain"
+    low, high = round(100 * effect.low), round(100 * effect.high)
+    return (
+        f"{_of(effect.left)} were {outcome} (intact {_of(effect.intact)}; difference "
+        f"{round(100 * effect.difference)} points, {low} to {high})"
+    )
+
+
+def _of(share: Share) -> str:
+    return f"{share.hits} of {share.of}"
+
+
+def _percent(chance: float) -> str:
+    if chance > _SURE:
+        return "100 %" if chance == 1 else "above 99 %"
+    return f"{100 * chance:.0f} %"
+
+
+def _listed(layers: Sequence[Layer]) -> str:
+    return " and ".join(f"the {layer}" for layer in layers)

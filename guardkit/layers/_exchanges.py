@@ -15,8 +15,9 @@ from guardkit.diagnostics import visible
 from guardkit.errors import UsageError
 from guardkit.types import SURFACES, Surface
 
-from ._attribution import Expected, Unread
+from ._attribution import Expected
 from ._deployment import Asked, asked
+from ._summary import Unread
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 MOST_LINE: Final = 16 << 20

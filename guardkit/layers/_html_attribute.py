@@ -20,10 +20,11 @@ from guardkit.pages import (
     spelled,
 )
 
-from ._attribution import Attribution, Summary
+from ._attribution import Attribution
 from ._html_exchange import exchange
 from ._html_exchanges import exchanges
 from ._html_words import chance_of, layer_name, spelled_duration
+from ._summary import Summary
 
 _MOST_FILES: Final = 8
 _EXPECTED: Final = {"answer": "an answer was expected", "refuse": "a refusal was expected"}

@@ -23,7 +23,7 @@ from guardkit.pages import (
 )
 from guardkit.types import LAYERS
 
-from ._attribution import Attribution, Group, Summary
+from ._attribution import Attribution
 from ._html_exchange import evidence_table, stack
 from ._html_words import (
     by_name,
@@ -34,6 +34,7 @@ from ._html_words import (
     part_cell,
     said,
 )
+from ._summary import Group, Summary
 
 _MOST_ROWS: Final = 40
 _MOST_OPEN: Final = 60

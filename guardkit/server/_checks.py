@@ -6,7 +6,7 @@ What a finding matched is never among them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
@@ -25,80 +25,19 @@ from guardkit.judging import (
 )
 from guardkit.shared import Busy
 from guardkit.types import Finding, Verdict, strongest
-from guardkit.wire import (
-    JSON,
-    Fault,
-    Headers,
-    UnknownField,
-    check_content,
-    fault_body,
-    field_of,
-    read_json,
-    write_json,
-)
+from guardkit.wire import JSON, Fault, UnknownField, fault_body, write_json
 
-from ._exchange import number
-from ._http import GONE, Handler, Reply, Request
+from ._http import Handler, Reply, Request
+from ._litellm import LiteLlm
+from ._openapi import document
 from ._policies import Live, Policies
-from ._question import Question
+from ._question import MOST_ITEMS, Question
 from ._settings import Settings
-from ._tally import End, Tally
-from ._wire import ClientLeft
+from ._tally import Tally
+from ._told import Tell, judged_headers, read_body, told
 
-MOST_ITEMS: Final = 256
 AT_ONCE: Final = 8
 """So many items of a batch are judged at the same time."""
-
-
-Tell = Callable[[Request, str, End], object]
-"""Told of every request, and of its route, at its end."""
-Serve = Callable[[Request, Tally], Awaitable[Reply]]
-
-
-async def told(request: Request, route: str, tell: Tell, serve: Serve) -> Reply:
-    """Serve a request, and tell what it came to, however it ends."""
-    begun = perf_counter()
-    number(request.decision)
-    tally = Tally()
-    error: str | None = None
-    field = ""
-    status = GONE  # unless it is said otherwise, nobody waited for the end
-    try:
-        reply = await serve(request, tally)
-        status = reply.status
-        return reply
-    except Fault as fault:
-        status, error, field = fault.status, fault.code, field_of(fault)
-        raise
-    except Busy:
-        status, error = 429, "session_busy"
-        raise
-    except (AuditError, CheckError):
-        status, error = 503, "not_available"
-        raise
-    except ClientLeft:
-        raise
-    except Exception:
-        status, error = 500, "internal_error"
-        raise
-    finally:
-        elapsed_s = perf_counter() - begun
-        tell(request, route, End(status, tally, elapsed_s, error=error, field=field))
-
-
-def judged_headers(tally: Tally) -> Headers:
-    """What every judged reply carries."""
-    return (("x-guardkit-action", tally.action), ("x-guardkit-policy", tally.policy))
-
-
-async def read_body(request: Request) -> dict[str, Any]:
-    """The object that a request carries.
-
-    Raises:
-        Fault: It carries none.
-    """
-    check_content(request.headers)
-    return read_json(await request.read())
 
 
 class CheckApi:
@@ -117,8 +56,6 @@ class CheckApi:
 
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
         """Paths, each with the name of its route and what answers a POST there."""
-        from ._litellm import LiteLlm
-
         litellm = LiteLlm(self._policies, self._settings, self._tell)
         return (
             ("/v1/guardrails/check", "check", self._check),
@@ -128,8 +65,6 @@ class CheckApi:
 
     async def openapi(self, request: Request) -> Reply:
         """The description of the whole server."""
-        from ._openapi import document
-
         return Reply(200, write_json(document(self._settings)))
 
     async def _check(self, request: Request) -> Reply:

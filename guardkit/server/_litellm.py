@@ -6,11 +6,11 @@ from guardkit.errors import AuditError, CheckError, UsageError
 from guardkit.judging import NOT_JUDGED, UNREADABLE, Answer, Asked, Replies
 from guardkit.wire import JSON, write_json
 
-from ._checks import Tell, judged_headers, read_body, told
 from ._http import Reply, Request
 from ._policies import Policies
 from ._settings import Settings
 from ._tally import Tally
+from ._told import Tell, judged_headers, read_body, told
 
 
 class LiteLlm:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from guardkit.wire import DIALECTS, EVENTS, JSON
 
-from ._checks import MOST_ITEMS
+from ._question import MOST_ITEMS
 from ._schemas import SCHEMAS, STRICT, Schema, ref
 from ._settings import Settings
 

@@ -15,6 +15,8 @@ from guardkit.wire import Fault, UnknownField
 from ._http import Request
 from ._policies import Live
 
+MOST_ITEMS: Final = 256
+"""So many questions may be asked in one batch."""
 UNITS: Final = ("utf8", "utf16")
 """What offsets can be counted in besides code points: bytes, and code units of UTF-16."""
 SURFACES_OF: Final[Mapping[str, tuple[Surface, ...]]] = {

@@ -8,8 +8,7 @@ from typing import Any, Final
 from guardkit.judging import PHASES
 from guardkit.types import ACTIONS, SURFACES
 
-from ._checks import MOST_ITEMS
-from ._question import SURFACES_OF, UNITS
+from ._question import MOST_ITEMS, SURFACES_OF, UNITS
 
 Schema = dict[str, Any]
 

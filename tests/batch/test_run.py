@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from guardkit.batch import Asked, Crew, Run, corpus_of
-from guardkit.batch._output import Lines
+from guardkit.batch._lines import Lines
 from guardkit.batch._read import MOST_ROWS
 from guardkit.errors import UsageError
 

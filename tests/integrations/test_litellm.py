@@ -26,8 +26,6 @@ from ._tools import POLICY, WITH_MEMORY, example, guard_of, needs
 pytestmark = [
     needs("litellm"),
     pytest.mark.timeout(180),  # its proxy needs half a minute to start
-    # LiteLLM's own: it leaves clients and loops to the collector.
-    pytest.mark.filterwarnings("ignore"),
 ]
 STREAMS = POLICY[: POLICY.index("rule wait")]
 """Without the rule that reads a reply to its end."""

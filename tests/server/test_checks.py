@@ -12,7 +12,7 @@ import pytest
 
 from guardkit.errors import AuditError
 from guardkit.guard import Guard
-from guardkit.server._checks import MOST_ITEMS
+from guardkit.server._question import MOST_ITEMS
 from guardkit.server._tenant import Tenant
 from guardkit.types import ACTIONS
 

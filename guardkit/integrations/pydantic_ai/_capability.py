@@ -12,7 +12,8 @@ from guardkit.guard import Guard
 from guardkit.types import Ledger, Verdict
 
 from .._around import Around, Call, Plain, Said
-from ._model import NO_REPLY, Context, Guarding, Session, keyed, model_behind
+from ._guarding import Context, Guarding, Session, keyed
+from ._model import NO_REPLY, model_behind
 from ._package import part_of, stopped_by
 from ._values import merged, readable
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from guardkit.errors import Blocked
 
 from .._around import Plain
 from ._asked import Asked
+from ._guarding import Guarding
 from ._messages import plain_part, response_part_of, with_text
 from ._package import part_of
-
-if TYPE_CHECKING:
-    from ._model import Guarding
 
 _STREAMS = ("text", "thinking")
 
