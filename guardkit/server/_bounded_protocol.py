@@ -1,10 +1,13 @@
-"""The HTTP/1.1 reader with the limits that it lacks: slow and large headers, idle connections."""
+"""The HTTP/1.1 reader with the limits that it lacks: slow and large headers, idle connections.
+
+And a whole reply in one piece: the head by itself would be a call of the system and a packet more.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from ._wire import LEAVING, Leaving
+from ._wire import JOINING, LEAVING, Leaving
 
 MOST_HEADERS: Final = 32 << 10
 """Bytes of all headers of a request."""
@@ -12,6 +15,41 @@ MOST_UNREAD: Final = 4 * MOST_HEADERS
 """Bytes that may come without being the whole of anything: of one header, address or trailer."""
 SLOWEST_HEAD_S: Final = 10.0
 """How long a request may take to say its headers."""
+
+
+class _Joining:
+    """A transport that writes a head together with the body behind it, when told to."""
+
+    __slots__ = ("_head", "_inner", "_joins")
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._head = b""
+        self._joins = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def join(self) -> None:
+        """What is written next waits for what is written after it."""
+        self._joins = True
+
+    def write(self, data: bytes) -> None:
+        if self._joins:
+            self._joins, self._head = False, data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._inner.write(data)
+
+    def flush(self) -> None:
+        """Write what still waits."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._inner.close()
 
 
 def bounded_protocol(most: int) -> type:
@@ -32,7 +70,7 @@ def bounded_protocol(most: int) -> type:
         _is_head = False
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(_Joining(transport))  # type: ignore[arg-type]  # it acts as one
             if len(self.connections) > most and idle:
                 # Who only holds connections open keeps nobody out who asks something.
                 oldest = next(iter(idle))
@@ -61,7 +99,8 @@ def bounded_protocol(most: int) -> type:
             self._is_head = True
             super().on_message_begin()
             scope: Any = self.scope  # the type of it knows no extension but its own
-            scope["extensions"] = {LEAVING: Leaving()}
+            transport: Any = self.transport
+            scope["extensions"] = {LEAVING: Leaving(), JOINING: transport.join}
 
         def on_body(self, body: bytes) -> None:
             self._unread = 0
@@ -86,6 +125,8 @@ def bounded_protocol(most: int) -> type:
                 super().on_header(name, value)
 
         def on_response_complete(self) -> None:
+            transport: Any = self.transport
+            transport.flush()  # the answer to HEAD has no body to go with
             super().on_response_complete()
             # Else another request was waiting behind it, or there is no connection any more.
             if self.cycle.response_complete and not self.transport.is_closing():

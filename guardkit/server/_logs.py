@@ -236,9 +236,8 @@ def _worded(value: object) -> str:
     return _as_json(value)
 
 
-def _as_json(value: object) -> str:
-    """Printable ASCII: `json` escapes everything else."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+_as_json: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""Printable ASCII: `json` escapes everything else."""
 
 
 def _to_stderr(line: str) -> None:

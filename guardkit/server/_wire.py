@@ -166,6 +166,9 @@ class Wire:
 
     async def reply(self, reply: Reply, headers: Headers) -> None:
         """Send a whole reply."""
+        join = self._scope.get("extensions", {}).get(JOINING)
+        if join is not None:
+            join()
         await self._begin(reply.status, reply.kind, (*reply.headers, *headers), len(reply.body))
         await self._send({"type": "http.response.body", "body": reply.body})
 
@@ -220,6 +223,8 @@ class Leaving:
 
 LEAVING: Final = "guardkit.leaving"
 """Where the scope of a request has its `Leaving`."""
+JOINING: Final = "guardkit.joining"
+"""Where it has what makes the head of a whole reply wait for the body."""
 
 
 class ClientLeft(Exception):  # noqa: N818 - nobody is there to hear of an error
