@@ -74,7 +74,7 @@ _OUTSIDE = re.compile(
   | \( \? [imsU]* (?: - [imsU]+ )? (?P<flags> [:)] )
   | (?P<opened> \[ \^? ) (?P<first> \]? )
   | (?P<brace> \{ (?! \d+ (?: , \d* )? \} ) )
-  | (?P<other> \\. | . )
+  | (?P<other> [^\\\[({]+ | \\. | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -86,7 +86,7 @@ _INSIDE = re.compile(
   | (?P<unposix> \[ : \^ \w+ : \] )
   | (?P<bracket> \[ )
   | (?P<closed> \] )
-  | (?P<other> \\. | . )
+  | (?P<other> [^\\\[\]]+ | \\. | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
