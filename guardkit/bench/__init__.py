@@ -1,8 +1,10 @@
 """Measures what a user's policy costs on this machine, and compares it with what it cost before."""
 
+from ._allocated import Allocated
 from ._clocks import CLOCKS, ClockName
 from ._compare import Change, Comparison, Ratio, compare
 from ._concurrency import Loaded
+from ._html import as_html
 from ._machine import MachineSeen, Watch
 from ._measure import Told, measure
 from ._models import digests_of
@@ -10,6 +12,7 @@ from ._quantiles import QUANTILES, Quantile, QuantileName, Spread, quantile, ran
 from ._report import (
     FORMAT,
     Budgeted,
+    Exchange,
     Group,
     Loading,
     Memory,
@@ -28,10 +31,12 @@ __all__ = [
     "QUANTILES",
     "QUICK_SIZES",
     "SIZES",
+    "Allocated",
     "Budgeted",
     "Change",
     "ClockName",
     "Comparison",
+    "Exchange",
     "Group",
     "Loaded",
     "Loading",
@@ -49,6 +54,7 @@ __all__ = [
     "Texts",
     "Told",
     "Watch",
+    "as_html",
     "compare",
     "digests_of",
     "measure",

@@ -11,6 +11,7 @@ from guardkit.plan import Rule
 from guardkit.types import SURFACES, Surface, Verdict
 
 from ._clocks import CLOCKS, ClockName
+from ._resting import Sources, asked_numbers, rests_on, sources_for
 
 TEXT_SURFACES: tuple[Surface, ...] = tuple(s for s in SURFACES if s != "conversation")
 
@@ -19,7 +20,8 @@ class Asking:
     """Asks a guard about texts on one surface.
 
     A policy that remembers gets a session of its own for every text. On `tool_call` a text is the
-    argument `text` of a call; the tools that rules name take turns.
+    argument `text` of a call, beside the numbers that rules ask for; the tools that rules name take
+    turns. Where checks compare a text with a document or a question, `ready` makes one for it.
 
     Args:
         guard: The guard.
@@ -48,10 +50,14 @@ class Asking:
         self._sessions = count()
         self._session: str | None = None
         self._tools = _tools_of(guard, surface)
+        self._numbers = asked_numbers(guard.plan, surface)
+        self._rests_on = rests_on(guard.plan, surface)
+        self._sources: Sources | None = None
         self._turn = count()
         self.call: Callable[[str], Verdict] = self._call
-        """Judge a text: this, and nothing else, is timed."""
-        if surface not in ("tool_call", "tool_result") and not self._is_stateful:
+        """Judge the text that `ready` was told of: this, and nothing else, is timed."""
+        is_plain = not self._is_stateful and not self._rests_on
+        if surface not in ("tool_call", "tool_result") and is_plain:
             check, facts = guard.check, context
             self.call = lambda text: check(text, on=surface, context=facts)
 
@@ -59,8 +65,19 @@ class Asking:
         """The same calls of another guard."""
         return Asking(guard, self.surface, self._context, self.clock_name, is_call=self._is_call)
 
-    def _options(self) -> dict[str, Any]:  # keyword arguments of several types
+    def sources(self, text: str) -> Sources | None:
+        """What a text rests on, for checks that compare it with something."""
+        return sources_for(text, self._rests_on) if self._rests_on else None
+
+    def ready(self, text: str) -> str:
+        """A text whose call may be timed now: what it rests on is made."""
+        self._sources = self.sources(text)
+        return text
+
+    def _options(self, sources: Sources | None) -> dict[str, Any]:  # values of several types
         options: dict[str, Any] = {"context": self._context}
+        if sources is not None:
+            options["sources"] = sources
         if self._is_stateful:
             options["session"] = self._session = f"bench {next(self._sessions)}"
         if self.surface == "tool_result" and self._tools:
@@ -68,17 +85,18 @@ class Asking:
         return options
 
     def _call(self, text: str) -> Verdict:
+        options = self._options(self._sources)
         if self.surface == "tool_call":
-            return self.guard.check_tool_call(*self._tool_call(text), **self._options())
-        return self.guard.check(text, on=self.surface, **self._options())
+            return self.guard.check_tool_call(*self._tool_call(text), **options)
+        return self.guard.check(text, on=self.surface, **options)
 
     def _tool_call(self, text: str) -> tuple[str, Mapping[str, object] | str]:
         tool = self._tools[next(self._turn) % len(self._tools)]
-        return tool, text if self._is_call else {"text": text}
+        return tool, text if self._is_call else {**self._numbers, "text": text}
 
-    async def acall(self, text: str) -> Verdict:
+    async def acall(self, text: str, sources: Sources | None) -> Verdict:
         """Judge a text where others are judged at the same time; it tidies up by itself."""
-        options = self._options()
+        options = self._options(sources)
         if self.surface == "tool_call":
             verdict = await self.guard.acheck_tool_call(*self._tool_call(text), **options)
         else:

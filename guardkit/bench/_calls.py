@@ -24,7 +24,7 @@ _PEAKS: Final = 3
 
 def first_us(lane: Lane) -> float:
     """How long the very first call takes, in microseconds."""
-    text = lane.usual.texts.next()
+    text = lane.asking.ready(lane.usual.texts.next())
     begun = lane.asking.clock()
     verdict = lane.asking.call(text)
     took = (lane.asking.clock() - begun) / 1e3
@@ -46,7 +46,7 @@ def warm_up(lanes: Sequence[Lane], seconds: float) -> list[tuple[Lane, Asking, C
         begun = perf_counter()
         calls = 0
         while calls < len(group.texts) and perf_counter() < begun + seconds / len(every):
-            asking.tidy(asking.call(group.texts.next()))
+            asking.tidy(asking.call(asking.ready(group.texts.next())))
             calls += 1
         weights.append(sqrt((perf_counter() - begun) / max(calls, 1)))
     whole = sum(weights)
@@ -77,11 +77,12 @@ def all_rounds(
 def _round(
     asking: Asking, group: Counted, dear: frozenset[str], seconds: float, least: int
 ) -> None:
-    call, tidy, following, clock = asking.call, asking.tidy, group.texts.next, asking.clock
+    call, tidy, clock = asking.call, asking.tidy, asking.clock
+    ready, following = asking.ready, group.texts.next
     times = array("d")
     until = perf_counter() + seconds
     while len(times) < least or perf_counter() < until:
-        text = following()
+        text = ready(following())
         begun = clock()
         verdict = call(text)
         times.append((clock() - begun) / 1e3)
@@ -92,7 +93,9 @@ def _round(
 
 def _count(group: Counted, verdict: Verdict, dear: frozenset[str]) -> None:
     group.actions[verdict.action] += 1
-    group.undecided += bool(verdict.undecided)
+    if verdict.undecided:
+        group.undecided += 1
+        group.unanswered.update(verdict.undecided)
     is_spared = True
     for record in verdict.records:
         kind, _, name = record.by.partition(" ")
@@ -110,38 +113,17 @@ def time_alone(asking: Asking, texts: Texts, seconds: float) -> Spread | None:
     """
     until = perf_counter() + seconds / 5
     for _ in range(len(texts)):
-        asking.tidy(asking.call(texts.next()))
+        asking.tidy(asking.call(asking.ready(texts.next())))
         if perf_counter() >= until:
             break
     times = array("d")
     undecided = 0
     until = perf_counter() + seconds * 4 / 5
     while len(times) < LEAST or perf_counter() < until:
-        text = texts.next()
+        text = asking.ready(texts.next())
         begun = asking.clock()
         verdict = asking.call(text)
         times.append((asking.clock() - begun) / 1e3)
         undecided += bool(verdict.undecided)
         asking.tidy(verdict)
     return spread_of([times]) if undecided <= MOST_UNDECIDED * len(times) else None
-
-
-def peak_bytes(lane: Lane) -> int:
-    """The most memory that Python allocates for one call."""
-    import tracemalloc
-
-    most = 0
-    was_tracing = tracemalloc.is_tracing()
-    for _ in range(_PEAKS):
-        text = lane.usual.texts.next()
-        if not was_tracing:
-            tracemalloc.start()
-        tracemalloc.reset_peak()
-        before, _ = tracemalloc.get_traced_memory()
-        verdict = lane.asking.call(text)
-        _, peak = tracemalloc.get_traced_memory()
-        if not was_tracing:
-            tracemalloc.stop()
-        most = max(most, peak - before)
-        lane.asking.tidy(verdict)
-    return most

@@ -49,11 +49,12 @@ async def _level(asking: Asking, texts: Texts, at_once: int, seconds: float) -> 
     async def caller() -> None:
         while True:
             text = texts.next()
+            sources = asking.sources(text)
             ready = perf_counter_ns()
             await anyio.lowlevel.checkpoint()
             if times and perf_counter() >= until:
                 return
-            await asking.acall(text)
+            await asking.acall(text, sources)
             times.append((perf_counter_ns() - ready) / 1e3)
 
     async with anyio.create_task_group() as group:

@@ -34,6 +34,8 @@ class Counted:
     took: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     spared: int = 0
     undecided: int = 0
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """The rules that could not be decided, and how often."""
 
     @property
     def calls(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from guardkit._util.shares import Share
@@ -9,7 +10,8 @@ from guardkit.guard import Guard
 from guardkit.plan import Plan
 from guardkit.types import Surface
 
-from ._calls import all_rounds, first_us, peak_bytes, warm_up
+from ._allocated import allocated
+from ._calls import all_rounds, first_us, warm_up
 from ._clocks import ClockName
 from ._concurrency import LEVELS, Loaded, loaded
 from ._lanes import OWN, Lane, lane_of, pools_of, surfaces_of
@@ -17,6 +19,7 @@ from ._machine import Watch, resident_bytes
 from ._parts import parts_of
 from ._quantiles import QuantileName, Spread, axis, histogram, is_over, spread_of
 from ._report import Budgeted, Group, Loading, Memory, Part, Report, RuleTime, SurfaceSeen
+from ._resting import rests_on
 from ._streams import Streamed, streamed
 from ._texts import SIZES
 
@@ -33,6 +36,7 @@ def measure(
     on: Sequence[Surface] = (),
     texts: Mapping[Surface, Sequence[str]] | None = None,
     sizes: Sequence[int] = SIZES,
+    at_once: Sequence[int] = (),
     seconds: float = 20.0,
     rounds: int = 3,
     quantile: QuantileName = "p99",
@@ -53,6 +57,7 @@ def measure(
         texts: The texts of each surface. Left out, texts are made: prose of every size, and near
             hits.
         sizes: How many characters made texts have.
+        at_once: How many calls at once. Left out, 1, 8 and 64, as far as there is time.
         seconds: How long to measure, about.
         rounds: How many rounds: a budget is over if it is over in most of them.
         quantile: What is held against budgets.
@@ -104,14 +109,16 @@ def measure(
         say(f"checks and rules on {lane.surface}", done)
         parts, rules, left_out = parts_of(lane, bind, seconds * _ALONE / n, watch)
         say(f"many at once on {lane.surface}", done + share * 0.45)
-        each = seconds * _AT_ONCE / n / len(LEVELS)
-        levels = [level for level in LEVELS if level == 1 or level * lane.usual.mean < each * 4e6]
-        at_once = loaded(lane.asking, lane.usual.texts, seconds=each, levels=levels)
+        each = seconds * _AT_ONCE / n / len(at_once or LEVELS)
+        levels = tuple(sorted(set(at_once))) or _affordable(lane, each)
+        found = loaded(lane.asking, lane.usual.texts, seconds=each, levels=levels)
         watch.tick()
         say(f"streams on {lane.surface}", done + share * 0.7)
         stream = _stream(guard, lane, seconds * _STREAMS / streams, rounds, context)
         watch.tick()
-        seen.append(_seen(plan, lane, guard, parts, rules, left_out, at_once, stream, quantile))
+        left = () if at_once else tuple(level for level in LEVELS if level not in levels)
+        one = _seen(plan, lane, guard, parts, rules, left_out, found, stream, quantile)
+        seen.append(one._replace(not_at_once=left))
     say("done", 1.0)
     grown = (
         None if warm_bytes is None or after_bytes is None else after_bytes - warm_bytes - 8 * calls
@@ -133,6 +140,12 @@ def measure(
         tuple(seen),
         _notes(plan, texts, lanes, bind),
     )
+
+
+def _affordable(lane: Lane, seconds: float) -> tuple[int, ...]:
+    """The usual numbers of calls at once, without those that would take far too long."""
+    most = seconds * 4e6 / lane.usual.mean
+    return tuple(level for level in LEVELS if level == 1 or level < most)
 
 
 def _is_streamed(plan: Plan, surface: Surface) -> bool:
@@ -206,11 +219,18 @@ def _seen(
         dear=tuple(sorted(lane.dear)),
         spared=Share(sum(group.spared for group in lane.groups), calls),
         at_once=at_once,
+        not_at_once=(),
         stream=stream,
-        peak_bytes=peak_bytes(lane),
+        allocated=allocated(lane),
         lacking=tuple(sorted(guard.lacking & asked)),
         undecided=Share(sum(group.undecided for group in lane.groups), calls),
+        undecided_by=_undecided_by(lane),
     )
+
+
+def _undecided_by(lane: Lane) -> tuple[str, ...]:
+    counted = sum((group.unanswered for group in lane.groups), Counter[str]())
+    return tuple(name for name, _ in counted.most_common())
 
 
 def _budgeted(
@@ -273,6 +293,12 @@ def _notes(
         notes.append("rules on `conversation` are judged with every call, and not listed")
     if any(row.action.for_session for row in plan.rules) or plan.windows or plan.sequences:
         notes.append("every text was a session of its own: a long session remembers more")
+    notes += [
+        f"a text on `{lane.surface}` was compared with one made of its own words, given as "
+        + " and ".join(f"`{name}`" for name in given)
+        for lane in lanes
+        if (given := rests_on(plan, lane.surface))
+    ]
     if bind is None:
         notes.append("no check and no rule was measured alone")
     return tuple(notes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from guardkit._util.shares import Share
 from guardkit.types import Surface
 
+from ._allocated import Allocated
 from ._clocks import ClockName
 from ._concurrency import Loaded
 from ._machine import MachineSeen
@@ -94,18 +95,39 @@ class SurfaceSeen(NamedTuple):
     spared: Share
     """Of all calls, those decided without any of them."""
     at_once: tuple[Loaded, ...]
+    not_at_once: tuple[int, ...]
+    """Numbers of calls at once that there was no time for."""
     stream: Streamed | None
-    peak_bytes: int
-    """The most memory that Python allocated for one call."""
+    allocated: Allocated
     lacking: tuple[str, ...]
     """Checks that could not be bound here: the figures are without them."""
     undecided: Share
     """Of all calls, those in which a check could not answer and `on_error` decided."""
+    undecided_by: tuple[str, ...]
+    """The rules that this happened to, the most frequent first."""
+
+    @property
+    def usual(self) -> Group:
+        """The group that stands for the others: the one nearest to a kilobyte."""
+        return usual_of(self.groups)
 
     @property
     def is_judged(self) -> bool:
         """Whether the figures are about the whole work of this surface."""
         return not self.lacking and (self.undecided.value or 0.0) <= MOST_UNDECIDED
+
+
+class Exchange(NamedTuple):
+    """One text on every surface, added up: what a question and its reply take together."""
+
+    texts: str
+    """With which texts."""
+    layers: tuple[tuple[Surface, float], ...]
+    """The median of each surface, in microseconds."""
+    us: float
+    low: float | None
+    """The bounds of all surfaces added up: a careful interval; None where one is unknown."""
+    high: float | None
 
 
 class Loading(NamedTuple):
@@ -163,9 +185,33 @@ class Report(NamedTuple):
             if s.budget is not None and not s.is_judged and not s.budget.is_over
         )
 
+    @property
+    def exchange(self) -> Exchange:
+        """What all surfaces take together, each asked about one text of about a kilobyte."""
+        medians = [surface.usual.spread.p50 for surface in self.surfaces]
+        return Exchange(
+            ", ".join(dict.fromkeys(surface.usual.name for surface in self.surfaces)),
+            tuple((s.surface, at.us) for s, at in zip(self.surfaces, medians, strict=True)),
+            sum(at.us for at in medians),
+            _added([at.low for at in medians]),
+            _added([at.high for at in medians]),
+        )
+
     def as_json(self) -> dict[str, Any]:  # JSON
         """Plain data: objects, lists, numbers; times in microseconds."""
-        return {"guardkit_bench": FORMAT, **_plain(self)}
+        found = {"guardkit_bench": FORMAT, **_plain(self), "exchange": _plain(self.exchange)}
+        found["exchange"]["layers"] = {name: round(us, 3) for name, us in self.exchange.layers}
+        return found
+
+
+def usual_of(groups: Sequence[Group]) -> Group:
+    """The group whose texts are nearest to a kilobyte; the first of several."""
+    return min(groups, key=lambda group: abs(group.chars - 1_000))
+
+
+def _added(bounds: Sequence[float | None]) -> float | None:
+    known = [bound for bound in bounds if bound is not None]
+    return sum(known) if len(known) == len(bounds) else None
 
 
 def _plain(value: object) -> Any:

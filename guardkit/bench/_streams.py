@@ -11,6 +11,7 @@ from guardkit.guard import Guard
 from guardkit.types import Surface
 
 from ._quantiles import Spread, spread_of
+from ._resting import rests_on, sources_for
 from ._texts import Texts
 
 _LEAST: Final = 2
@@ -106,6 +107,7 @@ class _Run:
         self._guard = guard
         self._surface = surface
         self._context = context
+        self._rests_on = rests_on(guard.plan, surface)
         self._random = Random("tokens")  # noqa: S311 - no secret
         self._turn = 0
         self.forget()
@@ -121,7 +123,12 @@ class _Run:
         if guard.needs_session:
             self._turn += 1
             session = f"bench stream {self._turn}"
-        stream = guard.stream(on=self._surface, context=self._context, session=session)
+        stream = guard.stream(
+            on=self._surface,
+            context=self._context,
+            session=session,
+            sources=sources_for(text, self._rests_on) if self._rests_on else None,
+        )
         times: list[float] = []
         held: list[tuple[int, int]] = []
         fed = out = 0

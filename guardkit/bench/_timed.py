@@ -40,7 +40,7 @@ def timed(
     asking = Asking(guard, on, context, is_call=True)
 
     def judge() -> Verdict:
-        verdict = asking.call(texts.next())
+        verdict = asking.call(asking.ready(texts.next()))
         asking.tidy(verdict)
         return verdict
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +23,7 @@ from guardkit.bench import (
     Loading,
     QuantileName,
     Report,
+    as_html,
     compare,
     digests_of,
     measure,
@@ -93,6 +95,14 @@ def _percent(context: click.Context, param: click.Parameter, given: str) -> floa
     metavar="CHARS",
     help="The length of made texts; repeat for more. 60, 200, 1000 and 4000 if none.",
 )
+@click.option(
+    "--at-once",
+    "at_once",
+    multiple=True,
+    type=click.IntRange(1, 4_096),
+    metavar="N",
+    help="So many calls at once; repeat for more. 1, 8 and 64 if none, as far as there is time.",
+)
 @click.option("--quick", is_flag=True, help="Few seconds and fewer sizes, for CI.")
 @click.option(
     "--seconds",
@@ -131,6 +141,9 @@ def _percent(context: click.Context, param: click.Parameter, given: str) -> floa
     help="Write the report as JSON; `-` is standard output.",
 )
 @click.option(
+    "--html", type=click.Path(path_type=Path), metavar="PATH", help="Write a report to read."
+)
+@click.option(
     "--compare",
     "old_file",
     type=click.Path(path_type=Path),
@@ -158,12 +171,14 @@ def command(
     inputs: tuple[str, ...],
     surfaces: tuple[Surface, ...],
     sizes: tuple[int, ...],
+    at_once: tuple[int, ...],
     quick: bool,
     seconds: float | None,
     rounds: int,
     quantile: QuantileName,
     clock: ClockName,
     json_file: str | None,
+    html: Path | None,
     old_file: Path | None,
     tolerance: float,
     may_lack: bool,
@@ -186,6 +201,9 @@ def command(
     file is wrong, 3 when checks could not do their work, 5 without any text.
     """
     show = screen()
+    written = [path for path in (html, _file_of(json_file)) if path is not None]
+    if not _can_be_written(show, written):
+        return WRONG
     try:
         old = None if old_file is None else _read_report(old_file)
         texts = _texts(show, inputs, surfaces) if inputs else None
@@ -211,6 +229,7 @@ def command(
             on=surfaces,
             texts=texts,
             sizes=sizes or (QUICK_SIZES if quick else SIZES),
+            at_once=at_once,
             seconds=seconds or (_QUICK_SECONDS if quick else _SECONDS),
             rounds=rounds,
             quantile=quantile,
@@ -229,13 +248,34 @@ def command(
         return WRONG
     finally:
         line.clear()
-    return _told(show, report, comparison, json_file)
+    return _told(show, report, comparison, json_file, html)
+
+
+def _file_of(json_file: str | None) -> Path | None:
+    return None if json_file in (None, "-") else Path(json_file)
+
+
+def _can_be_written(show: Screen, paths: Iterable[Path]) -> bool:
+    """Whether there is a folder for each file; who waits for minutes wants to know before."""
+    for path in paths:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            show.complain(f"`{visible(path.as_posix())}` cannot be written: no such folder")
+            return False
+    return True
 
 
 def _told(
-    show: Screen, report: Report, comparison: Comparison | None, json_file: str | None
+    show: Screen,
+    report: Report,
+    comparison: Comparison | None,
+    json_file: str | None,
+    html: Path | None,
 ) -> int:
     """Write what was found; the exit code."""
+    if html is not None:
+        page = as_html(report, comparison, date.today())
+        if not write_or_complain(show, html, page.encode()):
+            return WRONG
     if json_file is not None:
         data = report.as_json()
         if comparison is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -29,7 +30,14 @@ _WORD = 9
 _TIME = 8
 _SHARE_BAR = 10
 _MOST_ROWS = 24
+_MOST_NAMED = 6
+_UNIT = re.compile(r"(?<=\d) (?=(?:µs|ms|s|KB|MB)\b)")
+"""What stands between a number and its unit: no line ends there."""
 _WIDEST = 100
+_PICTURES = (
+    "pictures: each call stands where its time lies, on a scale that grows by the same factor from "
+    "sign to sign; intervals of all figures are in --html and --json"
+)
 
 
 def tables(out: Stream, report: Report) -> Iterator[str]:
@@ -39,13 +47,18 @@ def tables(out: Stream, report: Report) -> Iterator[str]:
     yield ""
     for surface in report.surfaces:
         yield from _verdict(out, report, surface)
+    if len(report.surfaces) > 1:
+        yield ""
+        yield from _wrapped(_exchange(report), width, "  ")
     for surface in report.surfaces:
         yield ""
         yield from _surface(out, surface, width)
     yield ""
     yield from _wrapped(_loading(report), width)
     yield from _wrapped(_memory(report), width)
+    yield from _wrapped(_digests(report), width)
     yield from _wrapped(f"texts: {report.texts}", width)
+    yield from _wrapped(_PICTURES, width)
     for note in report.notes:
         yield from _wrapped(f"note: {note}", width)
 
@@ -92,15 +105,26 @@ def _verdict(out: Stream, report: Report, surface: SurfaceSeen) -> Iterator[str]
         facts += f" of {spell_us(budget.limit_us)}"
     yield f"  {name}{out.paint(said, style)}{' ' * (_WORD + 1 - len(said))}{facts:<37} {by}"
     if budget is not None and 0 < budget.rounds_over < budget.rounds:
-        over = f"{budget.rounds_over} of {budget.rounds} rounds were over the budget"
+        were = "was" if budget.rounds_over == 1 else "were"
+        over = f"{budget.rounds_over} of {budget.rounds} rounds {were} over the budget"
         yield " " * (15 + _WORD) + out.paint(over, "dim")
     if surface.undecided.hits:
         said = f"a check could not answer in {_percent(surface.undecided.value or 0)} of the calls"
         yield " " * (15 + _WORD) + out.paint(said, "dim")
+        names = ", ".join(map(visible, surface.undecided_by[:_MOST_NAMED]))
+        yield from _wrapped(f"undecided: {names}", 80, " " * (15 + _WORD))
     if surface.lacking:
         yield from _wrapped(
             f"without {', '.join(map(visible, surface.lacking))}", 80, " " * (15 + _WORD)
         )
+
+
+def _exchange(report: Report) -> str:
+    """What all layers take together."""
+    found = report.exchange
+    layers = " + ".join(f"{name} {spell_us(us)}" for name, us in found.layers)
+    whole = f"{spell_us(found.us)}{_interval(found.low, found.high)}"
+    return f"all layers, one text each (p50): {layers} = {whole}; {found.texts}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -133,10 +157,15 @@ def _surface(out: Stream, surface: SurfaceSeen, width: int) -> Iterator[str]:
             [_row(f"  {visible(r.name)}", "", *_times(r.alone)) for r in surface.rules], "rules"
         )
     yield ""
-    yield out.paint(_row("  at once", "calls/s", *_HEAD), "dim")
+    yield out.paint(f"{_row('  at once', 'calls/s', *_HEAD)}{'calls':>9}", "dim")
     for one in surface.at_once:
-        yield _row(f"  {one.at_once}", f"{one.per_s:,.0f}", *_times(one.spread))
+        per_s = f"{one.per_s:,.0f}" if one.per_s >= 9.5 else f"{one.per_s:.1f}"
+        row = _row(f"  {one.at_once}", per_s, *_times(one.spread))
+        yield f"{row}{one.spread.calls:>9,}"
     yield ""
+    if surface.not_at_once:
+        levels = " and ".join(map(str, surface.not_at_once))
+        yield out.paint(f"  {levels} at once: no time (--seconds, --at-once)", "dim")
     if surface.left_out:
         what = "one was" if surface.left_out == 1 else f"{surface.left_out} were"
         yield out.paint(
@@ -144,11 +173,20 @@ def _surface(out: Stream, surface: SurfaceSeen, width: int) -> Iterator[str]:
         )
     if surface.dear:
         yield from _wrapped(_spared(surface), width, "  ")
-    first = f"first call {spell_us(surface.first_us)}"
-    yield f"  {first}; one call allocates {_bytes(surface.peak_bytes)} at most"
+    yield from _wrapped(_one_call(surface), width, "  ")
     if surface.stream is not None:
         for line in _stream(surface.stream):
             yield from _wrapped(line, width, "  ")
+
+
+def _one_call(surface: SurfaceSeen) -> str:
+    made = surface.allocated
+    pieces = f"{made.verdict_blocks:,} block{'' if made.verdict_blocks == 1 else 's'}"
+    left = f"{made.left_blocks:.0f} blocks stay" if made.left_blocks >= 0.5 else "nothing stays"
+    return (
+        f"first call {spell_us(surface.first_us)}; a call allocates {_bytes(made.peak_bytes)} at "
+        f"most, its verdict keeps {_bytes(made.verdict_bytes)} in {pieces}; {left} after it"
+    )
 
 
 _HEAD = ("p50", "p95", "p99")
@@ -171,7 +209,8 @@ def _groups(out: Stream, surface: SurfaceSeen, width: int) -> Iterator[str]:
     bins = len(surface.bounds)
     low = surface.bounds[0] ** 2 / surface.bounds[1] if bins > 1 else surface.bounds[0]
     first, last = spell_us(low), spell_us(surface.bounds[-1])
-    scale = f"{first}{last:>{max(bins - len(first), len(last) + 1)}}"
+    line = ("-" if out.ascii else "─") * max(bins - len(first) - len(last) - 2, 1)
+    scale = f"{first} {line} {last}"
     yield out.paint(f"{_row('  texts', 'calls', *_HEAD)}  {scale}".rstrip(), "dim")
     for group in surface.groups:
         row = _row(f"  {group.name}", f"{group.spread.calls:,}", *_times(group.spread))
@@ -276,6 +315,13 @@ def _loading(report: Report) -> str:
     )
 
 
+def _digests(report: Report) -> str:
+    """The beginnings of the digests: enough to tell two policies or two models apart."""
+    known = [("policy", report.digest), *report.models]
+    shown = (f"{visible(name)} {digest.removeprefix('sha256:')[:12]}" for name, digest in known)
+    return f"digests: {', '.join(shown)}"
+
+
 def _memory(report: Report) -> str:
     memory = report.memory
     if memory.loaded is None or memory.grown is None:
@@ -296,13 +342,14 @@ def _bytes(count: int) -> str:
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return wrap(
-        text,
+    lines = wrap(
+        _UNIT.sub("\0", text),
         width,
         initial_indent=indent,
         subsequent_indent=indent + "  ",
         break_on_hyphens=False,
     )
+    return [line.replace("\0", " ") for line in lines]
 
 
 # --- two reports

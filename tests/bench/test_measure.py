@@ -42,7 +42,10 @@ def test_every_surface_with_rules_is_measured_with_every_group() -> None:
             assert group.spread.p99.us <= group.spread.most
             assert len(group.spread.p50.rounds) == 3
         assert surface.first_us > 0
-        assert surface.peak_bytes > 0
+        made = surface.allocated
+        assert made.peak_bytes >= made.verdict_bytes > 0
+        assert made.verdict_blocks > 0
+        assert made.left_blocks < 3  # nothing of a call stays with a policy of patterns
         assert list(surface.bounds) == sorted(surface.bounds)
 
 
@@ -77,6 +80,45 @@ def test_many_calls_at_once() -> None:
         assert one.per_s > 0
     # Whoever waits for 63 others waits longer.
     assert levels[2].spread.p50.us > levels[0].spread.p50.us
+
+
+def test_what_stays_after_a_call_is_counted() -> None:
+    kept: list[object] = []
+
+    def leaking(text: str) -> bool:
+        kept.extend([1, at] for at in range(50))
+        return False
+
+    report = brief(SLOW.replace("BUDGET", "1s"), {"slow": leaking}, sizes=(60,), bind=None)
+    assert report.surfaces[0].allocated.left_blocks >= 50
+    assert report.surfaces[0].allocated.verdict_blocks >= 50
+
+
+def test_so_many_at_once_as_asked_for() -> None:
+    (surface,) = brief(WORDS, on=("input",), at_once=(3, 2, 3), bind=None).surfaces
+    assert [one.at_once for one in surface.at_once] == [2, 3]
+    assert surface.not_at_once == ()
+
+
+def test_levels_without_time_are_told() -> None:
+    given = {"slow": sleeping(0.02)}
+    (surface,) = brief(SLOW.replace("BUDGET", "2s"), given, sizes=(60,), bind=None).surfaces
+    assert [one.at_once for one in surface.at_once] == [1]
+    assert surface.not_at_once == (8, 64)
+
+
+def test_an_exchange_is_all_layers_added_up() -> None:
+    found = words().exchange
+    assert [name for name, _ in found.layers] == ["input", "output"]
+    assert found.us == pytest.approx(sum(us for _, us in found.layers))
+    assert found.layers[0][1] == of(words(), "input").usual.spread.p50.us
+    assert found.texts == "prose, 200"
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.us <= found.high
+    assert words().as_json()["exchange"]["layers"] == {
+        name: round(us, 3) for name, us in found.layers
+    }
 
 
 def test_streams_are_for_output() -> None:

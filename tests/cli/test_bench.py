@@ -126,10 +126,14 @@ SURFACE = shape(
     dear=listed(WORD),
     spared=SHARE,
     at_once=listed(shape(at_once=COUNT, per_s=NUMBER, spread=SPREAD)),
+    not_at_once=listed(COUNT),
     stream={"anyOf": [STREAM, {"type": "null"}]},
-    peak_bytes=COUNT,
+    allocated=shape(
+        peak_bytes=COUNT, verdict_bytes=COUNT, verdict_blocks=COUNT, left_blocks=NUMBER
+    ),
     lacking=listed(WORD),
     undecided=SHARE,
+    undecided_by=listed(WORD),
 )
 MACHINE = shape(
     system=WORD,
@@ -163,6 +167,13 @@ REPORT = shape(
     memory=shape(loaded=NULLABLE, grown=NULLABLE, calls=COUNT),
     surfaces=listed(SURFACE),
     notes=listed(WORD),
+    exchange=shape(
+        texts=WORD,
+        layers={"type": "object", "additionalProperties": NUMBER},
+        us=NUMBER,
+        low=NULLABLE,
+        high=NULLABLE,
+    ),
 )
 
 
@@ -204,6 +215,7 @@ def test_the_tables_fit_80_columns_and_say_what_is_what(
     assert lines[2].startswith("  input       within    p99 ")
     assert " of 1.0 s" in lines[2]
     assert lines[3].startswith("  output      no budget ")
+    assert lines[5].startswith("  all layers, one text each (p50): input ")
     for piece in (
         "where it goes",
         "scan for 1 check",
@@ -211,6 +223,8 @@ def test_the_tables_fit_80_columns_and_say_what_is_what(
         "at once",
         "held back",
         "memory",
+        "its verdict keeps",
+        "pictures: each call stands where its time lies",
     ):
         assert piece in done.out
     assert "within budget" in done.err
@@ -242,6 +256,23 @@ def test_processor_time(policy: Path) -> None:
     done = bench(policy, *FAST, "--clock", "cpu", "--on", "input")
     assert done.code == 0
     assert done.out.splitlines()[0].endswith(", processor time")
+
+
+def test_calls_at_once_are_as_many_as_asked(policy: Path) -> None:
+    levels = ("--at-once", "5", "--at-once", "2", "--at-once", "5")
+    done = bench(policy, *FAST, "--on", "input", *levels, "--json", "-")
+    (surface,) = json.loads(done.out)["surfaces"]
+    assert [one["at_once"] for one in surface["at_once"]] == [2, 5]
+    assert surface["not_at_once"] == []
+
+
+def test_a_page_is_written(policy: Path) -> None:
+    done = bench(policy, *FAST, "--html", "report.html")
+    assert done.code == 0
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<title>small: benchmark</title>" in page
+    assert "small: measured on " in done.out  # the tables are there all the same
 
 
 def test_quick_is_quick(policy: Path) -> None:
@@ -285,6 +316,7 @@ def test_a_check_that_cannot_be_bound(policy: Path) -> None:
     assert done.code == 3
     (surface,) = json.loads(done.out)["surfaces"]
     assert surface["lacking"] == ["own"]
+    assert surface["undecided_by"] == ["no_greeting"]
     assert surface["undecided"]["hits"] == surface["undecided"]["of"]
     assert "checks could not do their work: input" in done.err
 
@@ -390,6 +422,9 @@ def test_no_text_at_all(policy: Path) -> None:
         (("small.guard", "--size", "3"), "3 is not in the range"),
         (("small.guard", "--on", "retrieved", *FAST), "no rule judges `retrieved`"),
         (("small.guard", "--on", "conversation"), "is not one of"),
+        (("small.guard", "--at-once", "0"), "0 is not in the range"),
+        (("small.guard", "--html", "gone/x.html"), "cannot be written: no such folder"),
+        (("small.guard", "--html", "."), "`.` cannot be written"),
         (("small.guard", *FAST, "--on", "input", "--json", "gone/x.json"), "cannot be written"),
         (("gone.guard",), "gone.guard"),
     ],
@@ -414,7 +449,7 @@ def test_an_old_report_is_read_before_anything_is_measured(policy: Path) -> None
 # --- what ships
 
 
-@pytest.mark.parametrize("name", ["chat", "code", "moderation", "pii", "starter"])
+@pytest.mark.parametrize("name", ["agent", "chat", "code", "moderation", "pii", "rag", "starter"])
 def test_every_deployment_that_ships_can_be_measured(name: str) -> None:
     done = bench(name, *FAST, "--json", "-")
     assert done.code in (0, 1), done.err  # 1: its budget was too small for this machine
