@@ -7,8 +7,7 @@ ARGS   ?=
 
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed-$(EXTRAS)
-POLICY  := examples/demo/demo.guard
-TRAFFIC := examples/demo/traffic.jsonl
+DEMO    := $(VENV)/.installed-cpu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,13 +17,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'ARGS="..." goes to pytest: make test ARGS="-k stream". PYTHON=... picks the interpreter.'
 
-demo: $(STAMP) ## check a real policy, draw it, cost it, run its tests, judge some texts
-	$(BIN)/guardkit check $(POLICY)
-	$(BIN)/guardkit graph $(POLICY)
-	$(BIN)/guardkit cost $(POLICY)
-	$(BIN)/guardkit test $(POLICY)
-	@# 1 says that something was stopped, and something should be.
-	$(BIN)/guardkit scan $(POLICY) $(TRAFFIC) || test $$? -eq 1
+demo: $(DEMO) ## play a conversation: five things that go wrong in a chat
+	@$(BIN)/python examples/demo/demo.py
 
 test: $(STAMP) ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
@@ -46,7 +40,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The interpreter is order-only: its age says nothing about what is installed.
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+# The demo needs what judges and nothing else.
+$(DEMO): override EXTRAS := cpu
+$(sort $(STAMP) $(DEMO)): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@

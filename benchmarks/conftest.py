@@ -1,27 +1,36 @@
-"""One fixed loop that every benchmark is measured against, so that figures travel."""
+"""How the suites measure a work beside its floor, and keep both in the report."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from .pairs import Measured, Work, measured
+from .targets import ROWS, Row
+
+Kept = Callable[..., Measured]
 
 
-def reference_loop() -> int:
-    """A million additions and look-ups in plain Python: 50 to 100 ms on an ordinary core."""
-    table = list(range(256))
-    total = 0
-    for i in range(1_000_000):
-        total += table[i & 255]
-    return total
+@pytest.fixture
+def kept(benchmark: BenchmarkFixture) -> Kept:
+    """Measures a work beside its floor and keeps both in the report, with the aims of `targets`."""
 
+    def keep(work: Work, laps: int = 5, rounds: int = 20) -> Measured:
+        seen = measured(work, laps)
+        row = next((row for row in ROWS if row.id == work.id), Row(work.id, lambda: work))
+        info: dict[str, Any] = {
+            "floor": work.floor,
+            "floor_us": round(seen.floor.value * 1e6, 2),
+            "work_us": round(seen.work.value * 1e6, 2),
+            "ratio": round(seen.ratio.value, 2),
+            "aims": [aim.text for aim in row.aims],
+            **{name: round(note.value, 3) for name, note in seen.notes.items()},
+        }
+        benchmark.extra_info.update(info)
+        benchmark.pedantic(work.once, rounds=rounds, warmup_rounds=min(rounds, 2))
+        return seen
 
-@pytest.fixture(scope="session")
-def reference_s() -> float:
-    """The best of seven runs of the reference loop on this machine, in seconds."""
-    best = float("inf")
-    for _ in range(7):
-        began = time.perf_counter()
-        assert reference_loop() == 127_493_856
-        best = min(best, time.perf_counter() - began)
-    return best
+    return keep

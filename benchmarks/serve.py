@@ -82,12 +82,8 @@ async def _measure(
 ) -> list[dict[str, float]]:
     figures = []
     for number in at_once:
-        await asked(server, number, min(calls, 200))  # warm
-        direct, through = [], []
-        for _ in range(4):  # in turn: both meet the same noise
-            direct.append(await asked(upstream, number, max(calls // 4, number)))
-            through.append(await asked(server, number, max(calls // 4, number)))
-        one, other = _best(direct), _best(through)
+        laps = [lap async for lap in in_turn(upstream, server, number, max(calls // 4, number), 4)]
+        one, other = (_middle(way) for way in zip(*laps, strict=True))
         figures.append(
             {
                 "at_once": number,
@@ -103,7 +99,16 @@ async def _measure(
     return figures
 
 
-def _best(runs: list[Speed]) -> Speed:
+async def in_turn(
+    upstream: int, server: int, at_once: int, calls: int, laps: int
+) -> AsyncIterator[tuple[Speed, Speed]]:
+    """Straight and through the server, lap by lap: both meet the same noise."""
+    await asked(server, at_once, min(calls, 200))  # warm
+    for _ in range(laps):
+        yield await asked(upstream, at_once, calls), await asked(server, at_once, calls)
+
+
+def _middle(runs: list[Speed]) -> Speed:
     return Speed(*(statistics.median(values) for values in zip(*runs, strict=True)))
 
 

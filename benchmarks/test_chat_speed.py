@@ -2,80 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
-from statistics import quantiles
-from time import perf_counter, process_time
+from collections.abc import Callable
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
-import guardkit
-from guardkit.types import Verdict
+from . import works_models
+from .pairs import Measured
 
-from .test_static_speed import pages
+Kept = Callable[..., Measured]
 
-HERE = Path(__file__).parent
-HARD = HERE.parent / "policies" / "chat" / "cases" / "lookalikes.jsonl"
-TARGET_P50_MS, TARGET_P99_MS, TARGET_SPARED = 1.0, 25.0, 0.95
-FLOORS = {"ordinary": 0.85, "hard": 0.5, "prose of 1,000": 0.2}
-"""Which share of the texts the mini model is not asked about, at least."""
-SLOWEST_P50_MS = {"ordinary": 4.0, "hard": 10.0, "prose of 1,000": 40.0}
-"""Of the processor's time."""
+LEAST_SPARED = {"ordinary": 0.69, "lookalikes": 0.48, "prose": 0.6}
+"""Which share of the texts the mini model is not asked about: a quarter below what was reached."""
+MOST_OVER_STATIC = {"ordinary": 4.6, "lookalikes": 8.0, "prose": 4.2}
+"""The median, against one reading with the static tier in the same run."""
 
 
-def _ordinary() -> list[str]:
-    """Messages of most days, each with several things and places."""
-    lines, lists = (HERE / "messages.txt").read_text("utf-8").split("---\n")
-    things, places = (line.removeprefix("PLACE: ").split(", ") for line in lists.splitlines())
-    wanted = [line for line in lines.splitlines() if not line.startswith("#")]
-    made = [
-        re.sub("PLACE", places[(at + turn) % len(places)], line).replace("THING", thing)
-        for turn, thing in enumerate(things)
-        for at, line in enumerate(wanted)
-    ]
-    return list(dict.fromkeys(made))
-
-
-def _hard() -> list[str]:
-    """Questions that were chosen because they look like attacks."""
-    return [json.loads(line)["text"] for line in HARD.read_text("utf-8").splitlines()]
-
-
-@pytest.mark.parametrize("kind", ["ordinary", "hard", "prose of 1,000"])
-def test_chat(benchmark: BenchmarkFixture, kind: str) -> None:
-    guard = guardkit.load("chat")
-    texts = {"ordinary": _ordinary, "hard": _hard}.get(kind, lambda: pages(1_000)[:120])()
-    for text in texts[-20:]:
-        guard.check(text)
-    taken, worked, spared, passed = [], [], 0, 0
-    for text in texts[:-20]:
-        begun, worked_until = perf_counter(), process_time()
-        verdict = guard.check(text)
-        taken.append(perf_counter() - begun)
-        worked.append(process_time() - worked_until)
-        spared += not _asks_mini(verdict)
-        passed += verdict.action == "pass"
-    count = len(taken)
-    wall, work = (quantiles(each, n=100, method="inclusive") for each in (taken, worked))
-    benchmark.extra_info.update(
-        without_mini=spared / count,
-        passed=passed / count,
-        p50_ms=wall[49] * 1e3,
-        p99_ms=wall[98] * 1e3,
-        p50_work_ms=work[49] * 1e3,
-        p99_work_ms=work[98] * 1e3,
-        targets=(TARGET_P50_MS, TARGET_P99_MS, TARGET_SPARED),
-    )
-    at = iter(texts * 1_000)
-    benchmark.pedantic(lambda: guard.check(next(at)), rounds=40, warmup_rounds=5)
-    assert passed / count >= 0.9
-    # Well below what was measured (91 % and 62 %): on a busy machine counts hold, times do not.
-    assert spared / count >= FLOORS[kind]
-    assert work[49] * 1e3 < SLOWEST_P50_MS[kind]
-
-
-def _asks_mini(verdict: Verdict) -> bool:
-    asked = {record.by.removeprefix("check ") for record in verdict.records}
-    return any(name.endswith((".classifier", ".self_harm", ".new_harm")) for name in asked)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", list(works_models.KINDS))
+def test_chat(kept: Kept, kind: str) -> None:
+    """The aims are a median of 1 ms, a p99 of 25 ms, and 95 % without the mini model."""
+    seen = kept(works_models.w6(kind), works_models.CHAT_LAPS, rounds=1)
+    assert seen.notes["passed"].value >= 0.9
+    assert seen.notes["without_mini"].value >= LEAST_SPARED[kind]
+    best = seen.ratio.value if seen.ratio.low is None else seen.ratio.low
+    assert best <= MOST_OVER_STATIC[kind]

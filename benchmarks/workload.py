@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
+from pathlib import Path
 from random import Random
+
+SAMPLES = Path(__file__).parent.parent / "tests" / "samples"
+TODAY = date(2026, 11, 21)
 
 PHRASES = (
     "ignore (?:all |any )?(?:previous|prior|above) (?:instructions|rules)",
@@ -188,3 +193,31 @@ def with_values(seed: int, size: int = 1024) -> str:
     for i, value in enumerate(values):
         words.insert((i + 1) * step, value)
     return " ".join(words)
+
+
+def reference_loop(steps: int = 1_000_000) -> int:
+    """A million additions and look-ups in plain Python: 50 to 100 ms on an ordinary core."""
+    table = list(range(256))
+    total = 0
+    for i in range(steps):
+        total += table[i & 255]
+    return total
+
+
+def thousand_rules(rules: int = 1_000) -> str:
+    """Distinct rules over 60 checks: no two alike, none hides another."""
+    random = Random(7)
+    parts = ['guardkit 1\npolicy thousand\n  owner "bench@example.com"\n']
+    parts += [f"check p{i} = pattern {{\n  match /code{i}-\\d{{4,9}}\\b/i\n}}\n" for i in range(40)]
+    parts += [f'check s{i} = similarity {{\n  examples ["sample {i}"]\n}}\n' for i in range(20)]
+    for i in range(rules):
+        a, b = random.sample(range(40), 2)
+        score = f"s{random.randrange(20)} >= 0.{random.randrange(10, 99)}"
+        field = f'context.desk == "desk{i}"'
+        parts.append(
+            f"rule r{i} {{\n  tier     safety    severity high\n"
+            f'  refs     "OWASP LLM01:2025"\n  on       input, output\n'
+            f"  when     {field} and (p{a} or p{b} or {score})\n"
+            f'  then     block "Stopped by rule {i}."\n}}\n'
+        )
+    return "\n".join(parts)

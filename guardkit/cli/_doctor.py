@@ -11,9 +11,18 @@ from typing import Literal
 
 import click
 
-from ._doctor_engine import grammar, models, patterns, processes, redis, shipped_policies
-from ._doctor_files import permissions
+from ._doctor_engine import (
+    grammar,
+    has_runtime,
+    models,
+    patterns,
+    processes,
+    redis,
+    shipped_policies,
+)
+from ._doctor_files import permissions, readable
 from ._doctor_found import Found, packages, python
+from ._doctor_place import clock, lock, port
 from ._exits import CLEAN, FINDINGS
 from ._findings import show_frames
 from ._policies import find_policies
@@ -34,14 +43,35 @@ _STYLES = {"ok": "good", "note": "info", "wrong": "bad"}
     metavar="URL",
     help="See whether shared state is reached there; else GUARDKIT_REDIS.",
 )
+@click.option(
+    "--port",
+    "number",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="See whether a server could listen there; 8080, where a taken one is only a note.",
+)
+@click.option(
+    "--packs",
+    "store",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="See whether this store of packs can be changed.",
+)
 @FORMAT
-def command(files: tuple[str, ...], url: str | None, format: Literal["text", "json"]) -> int:
+def command(
+    files: tuple[str, ...],
+    url: str | None,
+    number: int | None,
+    store: Path | None,
+    format: Literal["text", "json"],
+) -> int:
     """Say what is wrong with this installation, and what would mend it.
 
     Looks at Python, the packages and each extra, the grammar, what ships, ONNX Runtime and the
-    device that models really run on, how processes start. FILE is a policy, or a folder of some:
-    who may write its files, and those beside it. The folder `policies`, where there is one, when
-    left out.
+    device that models really run on, how processes start, the clock and the port of a server. FILE
+    is a policy, or a folder of some: whether it compiles, whether an extra that it needs is
+    missing, and who may write its files and those beside it. The folder `policies`, where there is
+    one, when left out.
 
     Exits with 1 when something is wrong; a note is not.
     """
@@ -51,7 +81,7 @@ def command(files: tuple[str, ...], url: str | None, format: Literal["text", "js
     if wrong and files:
         show_frames(show, wrong)
     found: list[Found] = []
-    for one in _examined(policies, url):
+    for one in _examined(policies, url, number, store):
         found.append(one)
         if format == "text":
             _tell(show, one)
@@ -67,7 +97,9 @@ def command(files: tuple[str, ...], url: str | None, format: Literal["text", "js
     return CLEAN if is_sound else FINDINGS
 
 
-def _examined(policies: Sequence[Path], url: str | None) -> Iterator[Found]:
+def _examined(
+    policies: Sequence[Path], url: str | None, number: int | None, store: Path | None
+) -> Iterator[Found]:
     yield python()
     yield from packages(version())
     yield grammar()
@@ -75,9 +107,14 @@ def _examined(policies: Sequence[Path], url: str | None) -> Iterator[Found]:
     yield patterns()
     yield from models()
     yield processes()
+    yield clock()
+    yield port(number)
     if url:
         yield redis(url)
+    if store is not None:
+        yield lock(store)
     if policies:
+        yield from readable(policies, binds=not has_runtime())
         yield from permissions(policies)
 
 

@@ -97,6 +97,11 @@ def patterns() -> Found:
     return Found("patterns", "ok", f"RE2, google-re2 {release}")
 
 
+def has_runtime() -> bool:
+    """Whether an ONNX Runtime is installed, whatever it is worth."""
+    return any(_version_of(name) for name in RUNTIMES)
+
+
 def models() -> Iterator[Found]:
     """Whether ONNX Runtime is there once, and what it really runs on."""
     there = {name: found for name in RUNTIMES if (found := _version_of(name))}

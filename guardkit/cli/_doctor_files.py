@@ -1,4 +1,4 @@
-"""Who else may change what a policy says: the permissions of its files and folders."""
+"""Whether policies can be used here, and who else may change what they say."""
 
 from __future__ import annotations
 
@@ -13,6 +13,33 @@ from guardkit.diagnostics import visible
 from ._doctor_found import Found
 
 _MOST_FILES: Final = 10_000
+
+
+def readable(policies: Sequence[Path], *, binds: bool) -> Iterator[Found]:
+    """Policies that do not compile; with `binds`, those that lack an extra that they need.
+
+    Binding loads models, so it is asked for where something is known to be missing.
+    """
+    # Imported here: the compiler and the engine are loaded for this alone.
+    from guardkit.errors import BindError, GuardkitError
+    from guardkit.guard import compile_file, load
+
+    for path in policies:
+        shown = f"`{_shown(path)}`"
+        if any(_of_policy(path)):
+            continue  # `permissions` says what the system calls it
+        policy = compile_file(path).policy
+        if policy is None:
+            fix = f"guardkit check {_quoted(path)}"
+            yield Found("files", "wrong", f"{shown} does not compile", fix)
+        elif binds and policy.kind != "module":
+            try:
+                load(path)
+            except BindError as error:
+                lacking = [one for one in error.problems if "guardkit[" in one]
+                yield from (Found("files", "wrong", f"{shown}: {one}") for one in lacking[:1])
+            except GuardkitError:
+                continue  # it needs parameters, which a program gives
 
 
 def permissions(policies: Sequence[Path]) -> Iterator[Found]:

@@ -39,6 +39,8 @@ KNOWN: Final = 8_000
 """Words that are taken apart when a model is opened; a vocabulary names the most frequent first."""
 SURFACE_COLUMNS: Final = 6
 """Columns that say where a text was found."""
+MOST_KEPT: Final = 4
+"""Texts that a thread remembers: each head asks for all views of one text, one after another."""
 _CHUNK: Final = BLOCK * 512
 _ARRAYS: Final = ("pieces", "grams", "pairs")
 _LAYERS: Final = ("into", "into_bias", "out", "out_bias", "sentence_bias")
@@ -79,6 +81,20 @@ class _Layer(NamedTuple):
         return cls(bag.into[:at].copy(), bag.into[at] / 5, rows)
 
 
+class _Recent(local):
+    """What a thread has read lately."""
+
+    def __init__(self) -> None:
+        self.readings: dict[tuple[str, str], Reading] = {}
+        self.vectors: dict[str, Any] = {}
+
+
+def _keep(known: dict[Any, Any], key: object, value: object) -> None:
+    if len(known) >= MOST_KEPT:
+        del known[next(iter(known))]
+    known[key] = value
+
+
 class StaticModel:
     """A static model, ready to read. Safe in many threads."""
 
@@ -108,17 +124,16 @@ class StaticModel:
         known = [word for word, _ in vocabulary if WORD.fullmatch(word)][:KNOWN]
         tables = Tables(self._bag.pieces, self._bag.grams)
         self._lexicon = Lexicon(tables, pieces_of, known)
-        self._last = local()
+        self._recent = _Recent()
         self.read("ready", "input")
 
     def read(self, text: str, surface: str) -> Reading:
         """What the heads say of a text; its time is in step with the length."""
-        known = getattr(self._last, "reading", None)
-        if known is not None and known[0] == text and known[1] == surface:
-            reading: Reading = known[2]
-            return reading
-        reading = self._read(text, surface)
-        self._last.reading = (text, surface, reading)
+        readings = self._recent.readings
+        reading = readings.get((text, surface))
+        if reading is None:
+            reading = self._read(text, surface)
+            _keep(readings, (text, surface), reading)
         return reading
 
     def count(self, text: str) -> int:
@@ -129,9 +144,9 @@ class StaticModel:
         """The embedding of each window of a text: float32 [windows, dim], of unit length."""
         import numpy as np
 
-        known = getattr(self._last, "vectors", None)
-        if known is not None and known[0] == text:
-            return known[1]
+        known = self._recent.vectors.get(text)
+        if known is not None:
+            return known
         if self.manifest.embedding is None:
             raise CheckError("the model has no embedding")
         blocks = []
@@ -146,7 +161,7 @@ class StaticModel:
         every = np.concatenate(blocks) if blocks else np.zeros((1, dim), np.float32)
         made = _view(len(every), SENSES).over(every).astype(np.float32, copy=False)
         made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-6)
-        self._last.vectors = (text, made)
+        _keep(self._recent.vectors, text, made)
         return made
 
     def _read(self, text: str, surface: str) -> Reading:

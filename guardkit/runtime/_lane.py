@@ -112,6 +112,7 @@ def lane_of(
     windows: dict[int, tuple[tuple[str, ...], int]] = {}
     sequences: dict[int, tuple[str, int]] = {}
     names: dict[int, tuple[str, ...]] = {}
+    rows = {row.name: row for row in plan.checks}
     turns = {row.name: (row.counts, row.turns) for row in plan.windows}
     reach = {row.name: row.turns for row in plan.sequences}
     for node in plan.nodes:
@@ -131,7 +132,7 @@ def lane_of(
     names.update(_left_out(plan, surface, names))
     for at, (name, *_) in names.items():
         bound = live.get(name)
-        row = plan.check(name)
+        row = rows[name]
         if bound is None:
             missing[at] = name
         elif isinstance(bound, Finder):
@@ -193,9 +194,9 @@ def lane_of(
         names=names,
         firsts=firsts,
         thens={root.name: root.node for root in plan.asked("then", surface)},
-        width=max((_width(plan.check(group[0])) for group in names.values()), default=0),
+        width=max((_width(rows[group[0]]) for group in names.values()), default=0),
         spaced=max(
-            (_spaced(plan.check(group[0]), live.get(group[0])) for group in names.values()),
+            (_spaced(rows[group[0]], live.get(group[0])) for group in names.values()),
             default=0,
         ),
         exemptions={root.name: root.node for root in plan.asked("exempt", surface)},
@@ -227,7 +228,7 @@ def _cover(row: RuleRow, node_of: Mapping[str, int], finders: frozenset[int]) ->
         if name in node_of:
             names[node_of[name]] = (*names.get(node_of[name], ()), name)
     return Cover(
-        finders & names.keys(), tuple(node for node in names if node not in finders), names
+        finders.intersection(names), tuple(node for node in names if node not in finders), names
     )
 
 

@@ -219,7 +219,10 @@ class Stream:
             raise UsageError(
                 f"the text of the stream is over the limit of {MAX_CHARS:,} characters"
             )
-        self._text += chunk
+        # With no other name the text grows in place: else each chunk would copy all of it.
+        text, self._text = self._text, ""
+        text += chunk
+        self._text = text
 
     def _out(self, text: str) -> str:
         if text:
@@ -450,11 +453,12 @@ def _stoppers(engine: Engine, event: Event) -> Sequence[_Stopper]:
     plan = engine.plan
     lane = engine.lanes[event.surface]
     join = plan.join(event.surface)
+    rows = {row.name: row for row in plan.rules}
     found: list[_Stopper] = []
     for i in join.inputs if join is not None else ():
         what = plan.nodes[i].what
         assert isinstance(what, Rule)
-        row = plan.rule(what.name)
+        row = rows[what.name]
         is_mild = row.action.verb in ("flag", "pass") and row.on_error in ("flag", "pass")
         if is_mild or not engine.enforces(row, event):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -301,3 +302,143 @@ def test_redis_is_asked_and_its_address_is_not_shown(
 
 def test_python_is_the_one_that_runs(here: Path) -> None:
     assert sys.version.split()[0] in found()["python"][0]["said"]
+
+
+# --- the clock, the port, the lock of a store
+
+
+def test_a_clock_before_the_installation_is_wrong() -> None:
+    from guardkit.cli._doctor_place import clock
+
+    assert clock().state == "ok"
+    day = 86_400.0
+    assert clock(now=100 * day, installed=100.5 * day).state == "ok"
+    wrong = clock(now=100 * day, installed=130 * day)
+    assert (wrong.state, wrong.said) == (
+        "wrong",
+        "it stands 30 days before guardkit was installed",
+    )
+    assert wrong.fix.startswith("set it: ")
+    assert clock(now=5e9, installed=100 * day).state == "wrong"
+
+
+def test_a_port_that_is_taken(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardkit.cli import _doctor_place
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        (one,) = found("--port", str(number), code=1)["port"]
+        assert one["state"] == "wrong"
+        assert one["said"] == f"something listens at 127.0.0.1:{number} already"
+        assert f"--port {number + 1}" in one["fix"]
+        # The usual port is only a note, where nobody asked for it.
+        monkeypatch.setattr(_doctor_place, "PORT", number)
+        assert _doctor_place.port(None).state == "note"
+    free = _doctor_place.port(number)
+    assert (free.state, free.said) == ("ok", f"{number} is free for `guardkit serve`")
+
+
+def test_a_lock_that_nobody_gives_back(here: Path, tmp_path: Path) -> None:
+    from guardkit.cli._doctor_place import lock
+    from guardkit.packs import Store
+
+    store = tmp_path / "store"
+    Store.create(store)
+    assert lock(store).state == "ok"
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import pathlib, sys, time\nfrom guardkit._util.locking import locked\n"
+            "with locked(pathlib.Path(sys.argv[1]), patience_s=1):\n"
+            "    print('held', flush=True)\n    time.sleep(60)",
+            str(store / ".lock"),
+        ],
+        stdout=subprocess.PIPE,
+        env=plain(),
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        (one,) = found("--packs", str(store), code=1)["packs"]
+        assert "another process holds the lock" in one["said"]
+        assert one["fix"].startswith("`fuser ")
+        holder.kill()
+        holder.wait(timeout=20)
+    # The file is as old as ever, and means nothing without its holder.
+    assert (store / ".lock").exists()
+    assert lock(store).state == "ok"
+    for nothing in (tmp_path / "none", tmp_path / "policies"):
+        assert lock(nothing).said.endswith("is no store of packs")
+
+
+# --- policies that cannot be used here
+
+
+def test_a_policy_that_does_not_compile(here: Path) -> None:
+    from guardkit.cli._doctor_files import readable
+
+    path = here / "policies" / "small.guard"
+    path.write_text(SMALL.replace("when greeting", "when greting"), encoding="utf-8")
+    one = found(code=1)["files"][0]
+    assert one["said"] == "`policies/small.guard` does not compile"
+    assert one["fix"] == "guardkit check policies/small.guard"
+    path.write_bytes(b"\xff\xfe")
+    (unread,) = readable([path], binds=False)
+    assert unread.said == "`policies/small.guard` does not compile"
+
+
+# What a machine looks like where nobody installed a runtime.
+BARE = """
+import importlib.metadata as metadata
+import sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "onnxruntime":
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Nowhere())
+real = metadata.Distribution.from_name.__func__
+
+def from_name(cls, name):
+    if name.startswith("onnxruntime"):
+        raise metadata.PackageNotFoundError(name)
+    return real(cls, name)
+
+metadata.Distribution.from_name = classmethod(from_name)
+"""
+
+
+def test_an_extra_that_a_check_needs(here: Path, site: Path) -> None:
+    (site / "sitecustomize.py").write_text(BARE, encoding="utf-8")
+    (here / "policies" / "needs.guard").write_text(
+        SMALL.replace("policy small", "policy needs")
+        + 'use "std/injection" version "1" as injection\napply injection.stop\n',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [*START, "doctor", "--format", "json"],
+        cwd=here,
+        env=plain({"PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)["found"]
+    assert {x["state"] for x in said if x["name"] == "onnxruntime"} == {"note"}
+    # One of two policies needs it, and it alone is wrong.
+    (one,) = [x for x in said if x["state"] == "wrong"]
+    assert one["said"].startswith("`policies/needs.guard`: ")
+    assert "guardkit[cpu]" in one["said"]
+
+
+def test_an_old_python_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardkit.cli import _doctor_found
+
+    monkeypatch.setattr(_doctor_found, "_OLDEST", (99, 0))
+    one = _doctor_found.python()
+    assert (one.state, one.fix) == ("wrong", "guardkit needs Python 3.11 or newer")

@@ -469,7 +469,7 @@ def test_as_a_process(policy: Path) -> None:
     assert (done.code, len(done.out.splitlines())) == (1, 2)
 
 
-# --- the samples that `make demo` judges
+# --- the samples beside the policy of the demo
 
 
 def test_the_demo_traffic_is_judged_as_it_is_labelled() -> None:
