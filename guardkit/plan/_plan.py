@@ -235,9 +235,6 @@ class Plan:
     def rule(self, name: str) -> RuleRow:
         return next(row for row in self.rules if row.name == name)
 
-    def check(self, name: str) -> CheckRow:
-        return next(row for row in self.checks if row.name == name)
-
     def sequence(self, name: str) -> SequenceRow:
         return next(row for row in self.sequences if row.name == name)
 

@@ -22,6 +22,8 @@ from socket import socket as Socket  # noqa: N812 - the function below holds one
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
+
 from guardkit.errors import BindError, GuardkitError
 
 from ._admin import admin_token
@@ -39,6 +41,8 @@ NEEDED: Final = ("httptools", "orjson", "uvicorn", "uvloop", "watchfiles")
 MOST_CONNECTIONS: Final = 4_096
 """Beyond it a newcomer takes the place of the connection that has been idle for longest."""
 _SPARE_FILES: Final = 256
+LATE_S: Final = 0.1
+"""How long who came as the socket was closed may take to begin."""
 
 
 def refuse(settings: Settings) -> None:
@@ -232,6 +236,16 @@ def _config(app: App, settings: Settings) -> Config:
     )
 
 
+def _queued(socket: Socket) -> list[Socket]:
+    """Whom the system has let in already: a socket that is closed resets them unheard."""
+    socket.setblocking(False)
+    found: list[Socket] = []
+    with suppress(OSError):  # nobody is left
+        while True:
+            found.append(socket.accept()[0])
+    return found
+
+
 def _server(config: Config, app: App, drain_s: float) -> Server:
     import uvicorn
 
@@ -252,11 +266,31 @@ def _server(config: Config, app: App, drain_s: float) -> Server:
                     signal(each, handler)
 
         async def shutdown(self, sockets: Any = None) -> None:
+            loop = self.servers[0].get_loop()
+            # Copies: the loop closes what it was given to listen to.
+            queues = [socket.dup() for socket in sockets or ()]
             for server in self.servers:
                 server.close()
-            for socket in sockets or ():
+            came = [one for queue in queues for one in _queued(queue)]
+            for socket in (*queues, *(sockets or ())):
                 socket.close()
+            for one in came:
+                with suppress(OSError):  # it left, or its handshake failed
+                    await loop.connect_accepted_socket(
+                        self._protocol,
+                        one,
+                        ssl=config.ssl,
+                        ssl_handshake_timeout=LATE_S if config.ssl else None,
+                    )
+            if came:
+                await anyio.sleep(LATE_S)  # what they ask for is on its way
             await app.drain(drain_s)
             await super().shutdown(sockets=None)
+
+        def _protocol(self) -> Any:
+            kind: Any = config.http_protocol_class
+            return kind(
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
 
     return Draining(config)

@@ -287,11 +287,10 @@ def test_several_workers_stop_together(rounds: int, tmp_path: Path) -> None:
                 assert len(children) == 2
                 load, shut_s, whole_s = asyncio.run(_stop(server, up, 6))
             print(f"\nshut after {shut_s * 1e3:.0f} ms, gone after {whole_s:.1f} s")
-            assert shut_s < 2 * LEAVES_S  # more processes than cores
+            assert shut_s < LEAVES_S
             assert all(heard.is_whole and heard.is_closed for heard in load.heard)
             assert len(load.heard) == 6
-            # The last worker closes the socket: who waits in its queue is reset, and was not read.
-            assert load.lost <= 2
+            assert load.lost == 0
             verified(audit)
             assert load.said <= {each["decision"] for each in exported(audit)}
             for child in children:
